@@ -18,6 +18,10 @@ from ranker.file_locks import locked
 from ranker.remote_files import RemoteError, RemoteFolder
 from ranker.urls import cache_folder
 
+CLAIM = ".publishing-"
+"""Start of the name of a file that a publishing leaves beside its files until it has ended."""
+ABANDONED = 12 * 3600
+"""Seconds, by the store's clock, after which a publishing that has not ended is taken to have been killed."""
 STATE = "state/"
 """Start of the names of files that training alone reads."""
 FETCHING = ".fetching-"
@@ -89,19 +93,55 @@ def publish(version: Path, url: str) -> str:
     """Copy a version's folder to ``URL/<its number>`` and return that URL.
 
     A version that is there with the same manifest is left as it is. Raises ``RemoteError`` if another one has its
-    number, or if the store cannot be written.
+    number or is being published under it, or if the store cannot be written.
+
+    Stores have neither renaming nor, through PyArrow, writing on a condition. So a publishing first leaves a claim and
+    then looks for those of others: of two at least one sees the other's, and gives up before it writes anything else.
     """
     manifest = (version / MANIFEST).read_bytes()
     content = orjson.loads(manifest)
-    target = RemoteFolder.at(url) / str(content["version"])
-    if target.has(MANIFEST):
-        if target.read(MANIFEST) == manifest:
+    target, claim = RemoteFolder.at(url) / str(content["version"]), f"{CLAIM}{digest_of(manifest)}"
+    if _is_there(target, manifest):
+        return str(target)
+    target.write(claim, version / MANIFEST)
+    try:
+        _check_alone(target, claim)
+        if _is_there(target, manifest):  # since a claim is removed after the manifest is written
             return str(target)
-        raise RemoteError(f"{target}: is another version {content['version']}; publish to another folder")
-    for name in _safe(content["files"], target):
-        target.write(name, version / name)
-    target.write(MANIFEST, version / MANIFEST)
+        for name in _safe(content["files"], target):
+            target.write(name, version / name)
+        if not target.has(claim) and not _is_there(target, manifest):
+            raise RemoteError(f"{target}: was taken over by another publishing meanwhile; publish to another folder")
+        target.write(MANIFEST, version / MANIFEST)
+        _is_there(target, manifest)
+    finally:
+        with suppress(RemoteError):  # a version that is published is so without the right to remove files
+            target.remove(claim)
     return str(target)
+
+
+def _is_there(target: RemoteFolder, manifest: bytes) -> bool:
+    """Whether a version is published. Raises ``RemoteError`` if another one is in its place."""
+    if not target.has(MANIFEST):
+        return False
+    if target.read(MANIFEST) != manifest:
+        raise RemoteError(f"{target}: is another version {target.name}; publish to another folder")
+    return True
+
+
+def _check_alone(target: RemoteFolder, claim: str) -> None:
+    """Raise ``RemoteError`` if another process is publishing to the same place; remove what killed ones have left."""
+    began = target.written(claim)
+    for other in target.files():
+        if not other.startswith(CLAIM) or other == claim:
+            continue
+        if began - target.written(other) < ABANDONED:
+            raise RemoteError(
+                f"{target}: another version {target.name} is being published there; publish to another folder, or, if "
+                f"that publishing was killed, again {ABANDONED // 3600} hours after it or once you have removed "
+                f"{target / other}"
+            )
+        target.remove(other)
 
 
 def versions(folder: RemoteFolder) -> list[int]:

@@ -106,8 +106,8 @@ class RankingModel(tfrs.Model):
 
     def train_step(self, batch: Mapping[str, tf.Tensor], turn: Turn = ALL) -> dict[str, tf.Tensor]:
         """Run one step of any balancing method; ``turn`` selects the tasks and variables to train."""
-        apart = kept_apart(self.optimizer)
-        tape = BalancingTape(self.weighting, self.tasks, by_task=bool(apart))
+        by_task = {variable.ref() for variable in kept_apart(self.optimizer)}
+        tape = BalancingTape(self.weighting, self.tasks, by_task=bool(by_task))
         with products_in(self.precision), tape:
             trunk = self._trunk(batch, training=True)
             penalties = [*self.embedding.losses, *self.architecture.trunk.losses]
@@ -117,6 +117,7 @@ class RankingModel(tfrs.Model):
             penalties += self.architecture.penalties(of_heads[: len(self.tasks)])
         shared, heads = self._trained(turn)
         moving = {variable.ref() for variable in shared}
+        apart = [variable for variable in shared if variable.ref() in by_task]
 
         def quality() -> tf.Tensor:
             scores = self.funnel.scores(logits[: len(self.tasks)])
@@ -127,14 +128,14 @@ class RankingModel(tfrs.Model):
             [*shared, *heads],
             shared=shared,
             compared=[v for v in self._compared if v.ref() in moving],
+            apart=apart,
             penalties=penalties,
             quality=quality,
             compare=turn.compare,
         )
         parts = task_parts(gradients.task_gradients, apart, gradients.weights)
-        by_task = {variable.ref(): part for variable, part in zip(apart, parts, strict=True)}
-        updates = [(by_task.get(v.ref(), g), v) for g, v in gradients.updates]
-        replicas.apply(self.optimizer, [(g, v) for g, v in updates if g is not None])
+        own = [(part, variable) for part, variable in zip(parts, apart, strict=True) if part is not None]
+        replicas.apply(self.optimizer, [*own, *gradients.updates])
         if self.weighting.looks_back:
             with products_in(self.precision):
                 again = self.compute_loss(batch, training=True)

@@ -106,6 +106,16 @@ class RemoteFolder:
         with self._naming(name):
             return bool(self._system.get_file_info(f"{self._path}/{name}").type == fs.FileType.File)
 
+    @property
+    def name(self) -> str:
+        """Last part of the path."""
+        return self._path.rpartition("/")[2]
+
+    def written(self, name: str) -> float:
+        """When a file was written, in seconds since 1970, by the store's clock; 0 if there is no such file."""
+        with self._naming(name):
+            return (self._system.get_file_info(f"{self._path}/{name}").mtime_ns or 0) / 1e9
+
     def folders(self) -> list[str]:
         """Names of the folders in it."""
         with self._naming():

@@ -2,9 +2,10 @@
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from socket import create_connection
 from typing import Any, NamedTuple
@@ -27,8 +28,10 @@ QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_BACKEND_LOG_LEVEL": "fatal",
     "RAY_DEDUP_LOGS_SKIP_REGEX": ".*",
+    "RAY_ENABLE_AUTO_CONNECT": "0",
 }
-"""Environment of a Ray that is started here: no usage statistics, and no lines of its own on the terminal."""
+"""Environment of a Ray that is started here: no usage statistics, no lines of its own on the terminal, and no other Ray
+started by the threads of one that was stopped."""
 CLIENT = "ray://"
 
 
@@ -61,16 +64,19 @@ def cluster_at(address: str) -> Iterator[Cluster]:
             "cluster with --ray HOST:PORT or --ray auto, or send it there with `ray job submit`"
         )
     ray = _imported()
-    before = ray.is_initialized()
+    before, at_end = ray.is_initialized(), signal.getsignal(signal.SIGTERM)
     if not before:
         _require_answer(address)
         _started(ray, address)
     try:
+        if not before:
+            _on_sigterm(_end if at_end == signal.SIG_DFL else at_end)  # in the place of Ray's own
         _quiet(ray)
         yield Cluster(ray, float(ray.cluster_resources().get("CPU", 1)), address == LOCAL and not before)
     finally:
         if not before:
             ray.shutdown()
+            _on_sigterm(at_end)
 
 
 def _imported() -> Any:
@@ -108,6 +114,16 @@ def _started(ray: Any, address: str) -> None:
     except Exception as error:  # Ray raises many kinds, for a start that takes too long a plain one
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ClusterError(f"--ray {address}: {first}; {HINT}") from None
+
+
+def _on_sigterm(handler: Any) -> None:
+    with suppress(ValueError):  # of a thread, to which signals do not come
+        signal.signal(signal.SIGTERM, handler)
+
+
+def _end(*_: object) -> None:
+    """End the process, but not at once: some processes of Ray would be left behind."""
+    raise SystemExit(128 + signal.SIGTERM)
 
 
 @contextmanager

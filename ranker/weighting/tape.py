@@ -90,6 +90,7 @@ class BalancingTape:
         *,
         shared: Sequence[tf.Variable] | None = None,
         compared: Sequence[tf.Variable] | None = None,
+        apart: Sequence[tf.Variable] = (),
         penalties: Sequence[tf.Tensor] = (),
         quality: Quality | None = None,
         compare: bool | None = None,
@@ -111,6 +112,9 @@ class BalancingTape:
         compared
             Those of ``shared`` whose gradients are compared, after ``share`` with ``gradients_of: shared`` or
             ``shared_with_embeddings``; by default all.
+        apart
+            Those of ``shared`` whose optimiser takes per-task gradients: they are left out of the updates, and their
+            gradients are those of ``task_gradients``.
         penalties
             Scalars computed in the context that belong to no task, such as ``model.losses``; added unweighted.
         quality
@@ -140,7 +144,7 @@ class BalancingTape:
         asked = self._asked(compare)
         evidence = Evidence(gramian, lambda: self._quality(quality))
         balance = self._method.balance(stacked, evidence) if asked else self._method.reuse()
-        found = [g for group in gradients.combined(balance) for g in group]
+        found = [g for group in gradients.combined(balance, apart) for g in group]
         pairs = list(zip(found, [*shared, *heads], strict=True))
         if asked:
             pairs += zip(balance.own, self._method.trainable_variables, strict=True)

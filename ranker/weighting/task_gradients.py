@@ -68,8 +68,11 @@ class TaskGradients:
         own = _gramian([_flat(*pair) for pair in zip(zip(*at_split, strict=True), self._split, strict=True)])
         return replicas.summed(own)  # features are of rows, so products of all rows are sums of each replica's
 
-    def combined(self, balance: Balance) -> tuple[list[Any], list[Any]]:
-        """Gradients of the shared and the heads' variables; ``None`` for a variable that no loss reaches."""
+    def combined(self, balance: Balance, apart: Sequence[tf.Variable] = ()) -> tuple[list[Any], list[Any]]:
+        """Gradients of the shared and the heads' variables; ``None`` for a variable that no loss reaches.
+
+        ``None`` also for the shared variables ``apart``, whose gradient of all tasks together nobody reads.
+        """
         sources, first, last = [*self._split, *self._heads, *self._behind], len(self._split), len(self._heads)
         ones = [tf.ones_like(penalty) for penalty in self._penalties]
         if self._by_task is None and balance.shared is balance.heads:  # one pass serves all tasks
@@ -85,16 +88,20 @@ class TaskGradients:
                 extra = self._head_tape.gradient(self._penalties, sources, output_gradients=ones)
                 both = [_sum(*pair) for pair in zip(both, extra, strict=True)]
         at_split, of_heads, behind = both[:first], both[first : first + last], both[first + last :]
+        left_out = {variable.ref() for variable in apart}
         if self._trunk_tape is None:
+            at_split = [None if v.ref() in left_out else g for v, g in zip(self._shared, at_split, strict=True)]
             summed = replicas.all_summed([*at_split, *of_heads])
             return summed[:first], summed[first:]
         if all(gradient is None for gradient in at_split):
             raise ValueError("no loss reaches the features: heads must read the tensors that share returned")
         at_split = [_dense(gradient, like) for gradient, like in zip(at_split, self._split, strict=True)]
-        own = [_sum(*pair) for pair in zip(self._of_shared(at_split), behind, strict=True)]
+        joint = [variable for variable in self._shared if variable.ref() not in left_out]
+        bypassed = dict(zip([v.ref() for v in self._shared], behind, strict=True))
+        own = [_sum(g, bypassed[v.ref()]) for v, g in zip(joint, self._of_shared(at_split, joint), strict=True)]
         summed = replicas.all_summed([*own, *of_heads])
-        through = [_sum(self._mixed(v, balance.shared), g) for v, g in zip(self._shared, summed, strict=False)]
-        return through, summed[len(own) :]
+        through = {v.ref(): _sum(self._mixed(v, balance.shared), g) for v, g in zip(joint, summed, strict=False)}
+        return [through.get(v.ref()) for v in self._shared], summed[len(own) :]
 
     def by_task(self, variables: Sequence[tf.Variable]) -> list[list[Any]]:
         """Per-task gradients of each shared variable; ``None`` for a loss that does not reach it.
@@ -144,15 +151,15 @@ class TaskGradients:
             return None
         return known.mixed(weights) if isinstance(known, TaskRows) else _mixed(known, weights)
 
-    def _of_shared(self, at_split: list[Any]) -> list[Any]:
-        """The part of the shared variables' gradients that is not stored: of those compared, the penalties'."""
-        rest = [v for v in self._shared if v.ref() not in self._known]
-        compared = [v for v in self._shared if v.ref() in self._known]
+    def _of_shared(self, at_split: list[Any], variables: Sequence[tf.Variable]) -> list[Any]:
+        """The part of shared variables' gradients that is not stored: of those compared, the penalties'."""
+        rest = [v for v in variables if v.ref() not in self._known]
+        compared = [v for v in variables if v.ref() in self._known]
         found = dict(zip([v.ref() for v in rest], self._through_trunk(at_split, rest, penalised=True), strict=True))
         nothing = [None] * len(self._split)
         extra = self._through_trunk(nothing, compared, penalised=True) if self._penalties else [None] * len(compared)
         found |= {variable.ref(): penalty for variable, penalty in zip(compared, extra, strict=True)}
-        return [found[v.ref()] for v in self._shared]
+        return [found[v.ref()] for v in variables]
 
     def _one_after_another(
         self, at_split: Sequence[Sequence[Any]], variables: Sequence[tf.Variable]

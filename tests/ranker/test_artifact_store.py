@@ -9,7 +9,7 @@ from pyarrow import fs
 
 from ranker.artifact import ArtifactError, load
 from ranker.artifact_files import digest
-from ranker.artifact_store import fetch, local_copy, publish, versions
+from ranker.artifact_store import digest_of, fetch, local_copy, publish, versions
 from ranker.remote_files import RemoteError, RemoteFolder
 from tests.object_store import object_store
 
@@ -90,6 +90,78 @@ def test_the_same_version_is_published_again_but_no_other_one_of_its_number(publ
     (other / "manifest.json").write_bytes(orjson.dumps({**manifest, "gates": {"changed": True}}))
     with pytest.raises(RemoteError, match="s3://models/shop/1: is another version 1"):
         publish(other, published)
+
+
+@pytest.fixture
+def rivals(artifact, tmp_path):
+    """Two versions of the same number."""
+    for name in ("one", "two"):
+        shutil.copytree(artifact.folder, tmp_path / name)
+        manifest = orjson.loads((artifact.folder / "manifest.json").read_bytes())
+        (tmp_path / name / "extra.bin").write_text(name)
+        manifest["files"]["extra.bin"] = digest(tmp_path / name / "extra.bin")
+        (tmp_path / name / "manifest.json").write_bytes(orjson.dumps(manifest))
+    return tmp_path / "one", tmp_path / "two"
+
+
+@pytest.fixture
+def before_writing(monkeypatch):
+    """Calls a function once, before a file of this name is written."""
+    write = RemoteFolder.write
+
+    def set_trap(trap, act):
+        def trapped(folder, name, source):
+            if name == trap:
+                monkeypatch.setattr(RemoteFolder, "write", write)
+                act()
+            write(folder, name, source)
+
+        monkeypatch.setattr(RemoteFolder, "write", trapped)
+
+    return set_trap
+
+
+@pytest.mark.parametrize("moment", ["model.onnx", "manifest.json"])
+def test_of_two_versions_of_a_number_one_is_published_whole(store, rivals, tmp_path, before_writing, moment):
+    (one, two), url = rivals, f"s3://models/rivals-{moment}{store}"
+    refused = []
+
+    def other():
+        with pytest.raises(RemoteError, match=r"another version 1 is being published there; .* removed s3://") as error:
+            publish(two, url)
+        refused.append(error)
+
+    before_writing(moment, other)
+    publish(one, url)
+    assert refused
+    assert not [name for name in (RemoteFolder.at(url) / "1").files() if name.startswith(".")]
+    assert not [name for name in (RemoteFolder.at(url) / "1").files() if name.startswith(".")]
+    assert (fetch(url, tmp_path / "copy") / "extra.bin").read_text() == "one"
+    with pytest.raises(RemoteError, match="is another version 1; publish to another folder"):
+        publish(two, url)
+
+
+def test_a_publishing_that_begins_as_another_ends_is_refused(store, rivals, tmp_path, before_writing):
+    (one, two), url = rivals, f"s3://models/late{store}"
+    claim = f".publishing-{digest_of((two / 'manifest.json').read_bytes())}"
+    before_writing(claim, lambda: publish(one, url))
+    with pytest.raises(RemoteError, match="is another version 1; publish to another folder"):
+        publish(two, url)
+    assert (fetch(url, tmp_path / "copy") / "extra.bin").read_text() == "one"
+
+
+def test_a_killed_publishing_is_taken_over_after_hours(store, rivals, tmp_path, before_writing, monkeypatch):
+    (one, two), url = rivals, f"s3://models/killed{store}"
+
+    def takes_over():
+        monkeypatch.setattr("ranker.artifact_store.ABANDONED", 0)
+        publish(two, url)
+
+    before_writing("extra.bin", takes_over)
+    with pytest.raises(RemoteError, match="is another version 1; publish to another folder"):
+        publish(one, url)
+    overwritten(store, "killed/1/extra.bin", b"two")
+    assert (fetch(url, tmp_path / "copy") / "extra.bin").read_text() == "two"
 
 
 def test_a_damaged_file_leaves_no_copy(store, artifact, cache):

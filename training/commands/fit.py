@@ -1,6 +1,5 @@
 """Trains an experiment and exports its best epoch."""
 
-import shutil
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,6 @@ from training.data.earlier import manifest_digest, opened
 from training.data.experiment_log import open_log, required_columns
 from training.data.stored_table import prune
 from training.display import Display
-from training.distribution import leads
 from training.export.tables import Placement, TableOptions, table_options
 from training.trainer.run_folder import check_replaceable, exported, found, key_of, mark_exported, parent_of
 from training.trainer.train import RUN, Run, reopen, train
@@ -163,9 +161,6 @@ def fit(
     source = source_of(experiment, data, output, console)
     log, folder = open_log(experiment, source), output / RUN
     own = parent_of(folder, experiment, log, carried) if carried is not None else None
-    writes = leads(experiment)
-    if restart and writes:
-        shutil.rmtree(folder, ignore_errors=True)
     before = own.manifest if own is not None else manifest_digest(carried) if carried is not None else None
     made, line = (None, None) if restart else exported(folder, key_of(experiment, log, before))
     if not restart:
@@ -183,7 +178,7 @@ def fit(
     _check_columns(experiment, source)
     with Display(console) as display:
         display.expect(len(log))
-        trained = train(experiment, source, output, display.listener(), earlier=earlier)
+        trained = train(experiment, source, output, display.listener(), earlier=earlier, restart=restart)
     if not trained.chief:
         console.print("done: this process trained with the others, and worker 0 exports the model", markup=False)
         return TrainingRun(output, experiment, console, trained, None)

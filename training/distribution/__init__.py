@@ -1,6 +1,6 @@
 """The processes and devices of a training, by the name in ``training.distribute``. A new one needs a line here."""
 
-from training.distribution.base import DISTRIBUTIONS, Distribution, distribution_of, leads
+from training.distribution.base import DISTRIBUTIONS, Distribution, distribution_of
 from training.distribution.mirrored import Mirrored
 from training.distribution.multi_worker import MultiWorker
 from training.distribution.one import One
@@ -14,5 +14,4 @@ __all__ = [
     "One",
     "ParameterServers",
     "distribution_of",
-    "leads",
 ]

@@ -21,7 +21,7 @@ class ChiefEndedError(LostProcessError):
 
 
 class Distribution:
-    """Base of the distributions; made once in a process, before TensorFlow has run an operation.
+    """Base of the distributions; made, and joined, before TensorFlow has run an operation in the process.
 
     Attributes
     ----------
@@ -45,18 +45,15 @@ class Distribution:
         self.settings = settings
         self.chief = True
 
-    @classmethod
-    def leads(cls, settings: Training) -> bool:
-        """Whether this process would be the chief; asks no other process. Raises ``ConfigError``."""
-        del settings
-        return True
-
     def serve(self, mark: Callable[[], Any]) -> None:
         """In a process that only does what the chief tells it: do so until the chief has ended, and end the process.
 
         ``mark`` reads what the chief leaves in the run's folder when all is done; nothing before.
         """
         del mark
+
+    def join(self) -> None:
+        """Wait until all processes that step together are there; what follows asks them all."""
 
     def scope(self) -> AbstractContextManager[Any]:
         """Context in which a model and its optimiser create their variables."""
@@ -115,11 +112,6 @@ class Distribution:
 
 
 DISTRIBUTIONS: Registry[type[Distribution]] = Registry("distribution")
-
-
-def leads(experiment: Experiment) -> bool:
-    """Whether this process writes in a training of the config. Raises ``ConfigError`` as below; asks no other."""
-    return DISTRIBUTIONS[experiment.training.distribute.name].leads(experiment.training)
 
 
 def distribution_of(experiment: Experiment) -> Distribution:

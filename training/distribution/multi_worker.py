@@ -1,8 +1,9 @@
 """Training in several processes, on one machine or many, that step together on one batch."""
 
 import json
+import signal
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any
 
@@ -19,6 +20,7 @@ from training.data.readers import steps_of
 from training.distribution.base import DISTRIBUTIONS, Distribution
 from training.distribution.cluster import Cluster, answers, cluster_of
 from training.distribution.reading import dataset
+from training.distribution.serving_roles import listening, say
 
 PROBE = 2.0
 """Seconds to wait for a connection to another worker."""
@@ -42,13 +44,14 @@ class MultiWorker(Distribution):
         self.cluster = workers(settings)
         self.chief = self.cluster.number == 0
         self.readers, self.processes = readers_of(settings, self.cluster), len(self.cluster.workers)
-        with self._naming():
-            self.strategy = _strategy(self.cluster.tf_config())
 
-    @classmethod
-    def leads(cls, settings: Training) -> bool:
-        """Whether this process is worker 0."""
-        return workers(settings).number == 0
+    def join(self) -> None:
+        """Wait for the other workers, and say for which. Raises ``ConfigError`` if this worker's port is in use."""
+        if absent := unreachable(self.cluster):
+            names = ", ".join(f"worker {number} at {self.cluster.workers[number]}" for number in absent)
+            say(f"worker {self.cluster.number}: waiting for {names}")
+        with self._naming(), listening(self.cluster):
+            self.strategy = _strategy(self.cluster.tf_config())
 
     def scope(self) -> Any:
         """The strategy's scope; initial values are the chief's."""
@@ -177,4 +180,8 @@ def _strategy(tf_config: str) -> tf.distribute.Strategy:
         num_accelerators={"GPU": len(tf.config.list_physical_devices("GPU"))},
         rpc_layer="grpc",
     )
-    return tf.distribute.MultiWorkerMirroredStrategy(resolver)
+    strategy = tf.distribute.MultiWorkerMirroredStrategy(resolver)
+    with suppress(ValueError):  # of a thread, to which signals do not come
+        # TensorFlow takes SIGTERM to be a warning, and swallows it.
+        signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))
+    return strategy

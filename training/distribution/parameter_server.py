@@ -73,12 +73,6 @@ class ParameterServers(Distribution):
         if self.cluster.role in NAMES:
             serve(self.cluster, self.settings, mark)
 
-    @classmethod
-    def leads(cls, settings: Training) -> bool:
-        """Whether this process is the chief."""
-        del settings
-        return cluster_of(None, cls.name).role == "chief"
-
     @property
     def workers(self) -> int:
         """Number of workers."""

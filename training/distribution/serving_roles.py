@@ -40,11 +40,11 @@ def serve(cluster: Cluster, settings: Training, mark: Callable[[], Any]) -> None
             tf.train.ClusterSpec(jobs), job_name=cluster.role, task_index=cluster.index, protocol="grpc"
         )
     name = f"{NAMES[cluster.role]} {cluster.index}"
-    _say(f"{name}: waiting for the chief at {chief_of(cluster)}")
+    say(f"{name}: waiting for the chief at {chief_of(cluster)}")
     wait_for_end(cluster)
     now = mark()
     done = bool(now) and now != before
-    _say(f"{name}: {'the training is done' if done else _UNFINISHED}, so this process ends too")
+    say(f"{name}: {'the training is done' if done else _UNFINISHED}, so this process ends too")
     del kept
     os._exit(0 if done else LOST)
 
@@ -64,8 +64,9 @@ def listening(cluster: Cluster) -> Iterator[None]:
         if "start gRPC server" not in str(error):
             raise
         raise ConfigError(
-            f"TF_CONFIG: cluster.{cluster.role}: the port of {cluster.address} is in use on this machine; is the "
-            "same process running already? Else choose another port, in all processes"
+            f"{cluster.source}: {NAMES.get(cluster.role, cluster.role)} {cluster.index}: the port of "
+            f"{cluster.address} is in use on this machine; is the same process running already? Else choose another "
+            "port, in all processes"
         ) from None
 
 
@@ -98,5 +99,6 @@ def wait_until_there(cluster: Cluster, seconds: float) -> list[str]:
     return list(missing)
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """Tell who started the process what it waits for, and why it ends."""
     print(text, file=sys.stderr, flush=True)

@@ -80,9 +80,7 @@ class Checkpoints:
             return None
         _release(self._tables(moments=True))
         self._manager.checkpoint.restore(self._manager.latest_checkpoint).expect_partial()
-        saved = orjson.loads(self._text.numpy())
-        saved["best"] = float("-inf") if saved["best"] is None else saved["best"]
-        return RunState(**saved)
+        return _state_of(self._text.numpy())
 
     def save_best(self, epoch: int) -> None:
         """Save the current weights as those of the best epoch, counted from 1.
@@ -129,6 +127,23 @@ class Checkpoints:
             until = f"epoch {state.epoch + 1}, step {state.step}" if state.step else f"the end of epoch {state.epoch}"
             kept = f"the run up to {until} is kept"
         return DiskFullError(f"{folder}: no space left on the disk; {kept}. Make room and run the same command again")
+
+
+def saved_state(folder: Path) -> RunState | None:
+    """The state of the latest checkpoint in ``folder``, read without a model, if there is one."""
+    latest = tf.train.latest_checkpoint(str(folder / "latest"))
+    if latest is None:
+        return None
+    return _state_of(tf.train.load_checkpoint(latest).get_tensor(_STATE))
+
+
+def _state_of(text: bytes) -> RunState:
+    saved = orjson.loads(text)
+    return RunState(**{**saved, "best": float("-inf") if saved["best"] is None else saved["best"]})
+
+
+_STATE = "state/.ATTRIBUTES/VARIABLE_VALUE"
+"""Name under which TensorFlow saves the state."""
 
 
 def _release(variables: Iterable[tf.Variable]) -> None:

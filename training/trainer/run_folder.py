@@ -43,12 +43,14 @@ def begin(
     earlier: Earlier | None,
     writes: bool,
     readers: int,
+    restart: bool = False,
 ) -> None:
     """Write the run's record; first delete an earlier run of another config or data, except its encoded rows.
 
-    Without ``writes``, in a process that trains with the one that writes, raise ``DataError`` if there is no record of
-    this run, as if the two have other folders. Raises it also for an unfinished run whose batches had another number
-    of readers.
+    With ``restart`` any run is deleted, with its rows; processes that train together must have read by then what they
+    need of it. Without ``writes``, in a process that trains with the one that writes, raise ``DataError`` if there is
+    no record of this run, as if the two have other folders. Raises it also for an unfinished run whose batches had
+    another number of readers.
     """
     config = experiment.model_dump(mode="json", by_alias=True)
     key, record_file = key_of(experiment, log, earlier.digest if earlier else None), folder / RECORD
@@ -60,6 +62,8 @@ def begin(
         "parent": earlier.record().model_dump(mode="json") if earlier else None,
         "readers": readers,
     }
+    if restart and writes:
+        shutil.rmtree(folder, ignore_errors=True)
     before = read(record_file)
     if not writes:
         if before.get("key") != key:
@@ -152,6 +156,7 @@ def check_replaceable(folder: Path, experiment: Experiment, log: Log, parent: st
 
     Raises ``DataError`` if the other run is unfinished and has checkpoints, which would be lost.
     """
+    done = read(folder / EXPORTED).get("key")  # first, as the chief may be replacing a finished run
     record, key = read(folder / RECORD), key_of(experiment, log, parent)
     if not record or record.get("key") == key:
         return None
@@ -163,7 +168,7 @@ def check_replaceable(folder: Path, experiment: Experiment, log: Log, parent: st
             f"{folder} holds members of an unfinished ensemble that differs in {differs}. `fit --restart` discards "
             "them; another --output keeps them"
         )
-    if read(folder / EXPORTED).get("key") == record.get("key") or _was_exported(folder, record):
+    if done == record.get("key") or _was_exported(folder, record):
         return f"replacing the finished run in {folder}, which differs in {differs}; its artifacts stay"
     raise DataError(
         f"{folder} holds an unfinished run that differs in {differs}. `ranker-train export {folder.parent}` exports "
@@ -177,7 +182,8 @@ def _was_exported(folder: Path, record: Mapping[str, Any]) -> bool:
     A process that is killed right after an export leaves such a run without :data:`EXPORTED`.
     """
     latest = Path("checkpoints", "latest", "checkpoint")
-    saved = max(file.stat().st_mtime for file in (folder / latest, folder / REFIT / latest) if file.is_file())
+    kept = [file for file in (folder / latest, folder / REFIT / latest) if file.is_file()]
+    saved = max((file.stat().st_mtime for file in kept), default=0.0)
     for version in numbered(folder.parent).values():
         with suppress(ArtifactError, OSError):
             manifest = read_manifest(version)

@@ -1,6 +1,7 @@
 """Trains an experiment on a log: encodes rows, runs epochs, keeps the best one. Resumes after a kill."""
 
 import shutil
+from collections.abc import Callable
 from contextlib import closing, nullcontext
 from dataclasses import asdict, replace
 from functools import partial
@@ -38,6 +39,7 @@ from training.trainer.divergence import DivergedError, explanation
 from training.trainer.early_stopping import stopping_metric
 from training.trainer.ensemble import assemble, measured
 from training.trainer.epoch import scorer, start, train_epoch
+from training.trainer.finished import finished, trained
 from training.trainer.positions import position_curve
 from training.trainer.precision import chosen
 from training.trainer.refit import refitted, reopened
@@ -56,11 +58,12 @@ def train(
     earlier: Earlier | None = None,
     refit: bool = True,
     prepared: Prepared | None = None,
+    restart: bool = False,
 ) -> Run:
     """Train in ``output/run``, resuming an unfinished run of the same config, data and ``earlier`` artifact.
 
-    With ``earlier``, the model and the encoder start from that artifact's. Without ``refit``, the second training that
-    the config may ask for is left out.
+    With ``restart``, whatever is in that folder is discarded. With ``earlier``, the model and the encoder start from
+    that artifact's. Without ``refit``, the second training that the config may ask for is left out.
 
     Encoded rows are cached in ``rows``, by default in the run's folder, and shared by runs that need the same ones;
     members of an ensemble are given theirs, ``prepared``, which are in ``rows``.
@@ -72,9 +75,17 @@ def train(
     distribution = distribution_of(experiment)
     distribution.serve(partial(read, output / RUN / EXPORTED))
     listener = (listener if distribution.chief else None) or RunListener()
+    alone = distribution.processes > 1 and prepared is None and not restart
+    if alone and trained(experiment, open_log(experiment, source), output / RUN, earlier):
+        listener.note(f"the run in {output / RUN} has finished training, so no other worker is waited for")
+        return replace(reopen(output), chief=distribution.chief)
+    distribution.join()
     if experiment.ensemble is not None:
         listener = listener.once()
-    first = partial(_first_training, distribution, experiment, source, output, listener, rows, earlier, refit, prepared)
+    begun = partial(begin, restart=restart, writes=distribution.chief, readers=distribution.readers)
+    first = partial(
+        _first_training, distribution, begun, experiment, source, output, listener, rows, earlier, refit, prepared
+    )
     try:
         return refitted(first(), listener, earlier, distribution) if refit else first()
     except tf.errors.OpError as error:
@@ -85,6 +96,7 @@ def train(
 
 def _first_training(
     distribution: Distribution,
+    begun: Callable[[Experiment, Log, Path, Path | None, Earlier | None], None],
     experiment: Experiment,
     source: Source,
     output: Path,
@@ -98,7 +110,7 @@ def _first_training(
     for note in log.notes:
         listener.note(note)
     folder = output / RUN
-    distribution.led(partial(begin, experiment, log, folder, rows, earlier, distribution.chief, distribution.readers))
+    distribution.led(partial(begun, experiment, log, folder, rows, earlier))
     rows = rows or folder / ROWS
     if prepared is None:
         prepared = distribution.led(partial(prepared_rows, experiment, log, rows, listener, earlier))
@@ -123,13 +135,13 @@ def _first_training(
         raise DataError(str(error)) from None
     checkpoints = Checkpoints(model, folder / "checkpoints", distribution.chief)
     state = start(distribution, model, checkpoints, experiment, prepared, earlier, listener.note)
-    if _finished(experiment, state):
+    if finished(experiment, state):
         listener.note(f"the run in {folder} has finished training after epoch {state.epoch}")
     elif state.epoch or state.step:
         listener.note(f"resuming from epoch {state.epoch + 1}, step {state.step} of the run in {folder}")
     score = scorer(model)  # compiled once, for all epochs and the best one's predictions
     members: list[dict[str, Any]] = []
-    if experiment.ensemble is not None and not _finished(experiment, state):
+    if experiment.ensemble is not None and not finished(experiment, state):
         encoded = prepared
 
         def member(own: Experiment, _: int, folder: Path) -> RankingModel:
@@ -170,12 +182,6 @@ def _diverged(
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     error.args = (explanation(error, experiment, prepared.training, state.best_epoch, str(folder.parent)),)
     return error
-
-
-def _finished(experiment: Experiment, state: RunState) -> bool:
-    """Whether all epochs are done, or early stopping has ended the run."""
-    stopping = experiment.early_stopping
-    return state.epoch >= experiment.epochs or (stopping is not None and state.without_gain >= stopping.patience)
 
 
 def reopen(output: Path) -> Run:
@@ -273,7 +279,7 @@ def _epochs(
         return asdict(state)
 
     with closing(steplog):
-        while not _finished(experiment, state):
+        while not finished(experiment, state):
             mean = train_epoch(
                 distribution, experiment, model, prepared.training, state, checkpoints, steplog, listener.step
             )

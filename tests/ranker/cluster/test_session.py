@@ -1,3 +1,4 @@
+import signal
 from socket import create_connection, socket
 
 import pytest
@@ -41,6 +42,7 @@ class FakeRay:
 
     def init(self, **how):
         self.calls.append(how)
+        signal.signal(signal.SIGTERM, lambda *_: None)  # as Ray does
         if self.error is not None:
             raise self.error
 
@@ -74,6 +76,16 @@ def test_a_local_ray_has_no_dashboard_tells_nobody_and_is_stopped(fake, monkeypa
     assert ray.calls[0]["num_cpus"] >= 1
     assert ray.calls[1:] == ["shutdown"]
     assert ray.context.enable_progress_bars is False
+
+
+def test_a_signal_that_ends_the_process_stops_ray_first(fake):
+    ray = fake()
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    with pytest.raises(SystemExit) as ended, cluster_at("local"):
+        signal.raise_signal(signal.SIGTERM)
+    assert ended.value.code == 143
+    assert ray.calls[1:] == ["shutdown"]
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
 def test_a_running_cluster_is_joined_and_a_connection_of_the_process_is_left(fake):

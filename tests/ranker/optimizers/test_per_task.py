@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from ranker import replicas
 from ranker.optimizers import OPTIMIZERS
 from ranker.optimizers.grouped import Group, GroupedOptimizer, kept_apart
 from ranker.optimizers.per_task import PerTaskOptimizer, TaskParts
@@ -148,6 +149,22 @@ def test_where_steps_are_linear_tasks_apart_are_tasks_together(rows, architectur
         walked.append([variable.numpy() for variable in model.trainable_variables])
     for one, other in zip(*walked, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_replicas_sum_no_joint_gradient_of_what_is_moved_by_task(rows, monkeypatch):
+    model, summed, sent = compiled(rows, "shared_bottom", sgd), replicas.all_summed, []
+
+    def counted(values):
+        sent.extend(int(tf.size(v)) for v in values if v is not None and not isinstance(v, tf.IndexedSlices))
+        return summed(values)
+
+    monkeypatch.setattr(replicas, "all_summed", counted)
+    model.train_step(batch_of(rows))
+    apart, heads = (
+        sum(int(tf.size(v)) for v in variables) for variables in (kept_apart(model.optimizer), model.head_variables)
+    )
+    tasks = len(model.tasks)
+    assert sum(sent) == tasks + tasks * apart + heads  # the losses, and one gradient of each task
 
 
 def test_a_task_has_moments_of_what_its_loss_reaches(rows):

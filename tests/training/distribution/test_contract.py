@@ -36,7 +36,6 @@ def test_variables_steps_and_decisions(tmp_path, name):
         assert tf.Variable([1.0]).numpy() == [1.0]
     assert distribution.steps_per_epoch(rows(tmp_path)) == 10
     assert distribution.chief
-    assert distribution.leads(distribution.settings)
     assert distribution.agreed({"best": float("-inf")}) == {"best": float("-inf")}
     assert distribution.decided(lambda: [1, 2]) == [1, 2]
     assert distribution.led(lambda: tmp_path) is tmp_path

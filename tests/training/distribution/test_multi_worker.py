@@ -20,7 +20,7 @@ from tests.training.trainer.states import state_arrays
 from tests.two_devices import DEVICES
 from training.commands.fit import fit
 from training.config.experiment import checked
-from training.distribution import DISTRIBUTIONS, leads
+from training.distribution import DISTRIBUTIONS
 
 LIMIT = 180
 """Seconds after which a test fails; nothing takes as long."""
@@ -57,7 +57,7 @@ def compare(mine, theirs):
             np.testing.assert_allclose([*other[kind].values()], [*one[kind].values()], rtol=1e-5, atol=1e-6)
 
 
-def test_killed_and_started_again_two_workers_equal_one_process_of_two_readers(tmp_path):
+def test_killed_and_started_again_two_workers_equal_one_process_of_two_readers(tmp_path, monkeypatch):
     log = tmp_path / "log.parquet"
     pd.concat([rows(day, "aabcdeee", day) for day in range(1, 5)]).to_parquet(log)
     (tmp_path / "two.yaml").write_text(
@@ -70,13 +70,13 @@ def test_killed_and_started_again_two_workers_equal_one_process_of_two_readers(t
             assert time.monotonic() < until, "no checkpoint"
             assert chief.poll() is worker.poll() is None, (chief.communicate()[0], worker.communicate()[0])
             time.sleep(0.02)
-        os.kill(worker.pid, signal.SIGKILL)
+        os.kill(worker.pid, signal.SIGTERM)
         said = chief.communicate(timeout=LIMIT)[0]
         assert chief.returncode == LOST, said
         assert "worker 1 (127.0.0.1:" in said
         assert "Start all workers again with the same command" in said
         worker.communicate(timeout=LIMIT)
-        assert worker.returncode == -signal.SIGKILL
+        assert worker.returncode == -signal.SIGTERM
         before = len(steps(tmp_path / "two"))
         chief, worker = started(tmp_path)
         (of_chief, _), (of_worker, _) = (process.communicate(timeout=LIMIT) for process in (chief, worker))
@@ -107,6 +107,13 @@ def test_killed_and_started_again_two_workers_equal_one_process_of_two_readers(t
         np.testing.assert_allclose(copies[name], values, rtol=1e-3, atol=1e-5, err_msg=name)
     manifest = json.loads((tmp_path / "two" / "1" / "manifest.json").read_bytes())
     assert manifest["metrics"]["mean_auc"] == pytest.approx(one.metrics["mean_auc"], abs=1e-4)
+
+    (tmp_path / "two" / "run" / "exported.json").unlink()  # as if worker 0 was killed while it exported
+    for number in (1, 0):  # each alone, as worker 1 has ended
+        monkeypatch.setenv("RANKER_WORKER", str(number))
+        again = fit(tmp_path / "two.yaml", [str(log)], output=tmp_path / "two", progress=False)
+        assert again.exports is (number == 0)
+        assert again.metrics["mean_auc"] == pytest.approx(manifest["metrics"]["mean_auc"], abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -139,10 +146,3 @@ def test_clusters_that_do_not_fit(monkeypatch, tf_config, changes, message):
     experiment = checked(config({"name": "multi_worker", **changes}, batch_size=3))
     with pytest.raises(ConfigError, match=message):
         DISTRIBUTIONS["multi_worker"](experiment.training)
-
-
-def test_worker_0_leads(monkeypatch):
-    for index in (0, 1):
-        task = {"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": index}}
-        monkeypatch.setenv("TF_CONFIG", json.dumps(task))
-        assert leads(checked(config("multi_worker"))) is (index == 0)

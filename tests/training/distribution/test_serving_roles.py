@@ -84,6 +84,6 @@ def test_a_port_that_is_in_use_is_named(monkeypatch):
     monkeypatch.setenv("GRPC_FAIL_FAST", "")
     server, address = listening()
     cluster = Cluster({"chief": ("127.0.0.1:1",), "ps": (address,), "worker": ("127.0.0.1:2",)}, "ps", 0, "a test")
-    with pytest.raises(ConfigError, match=rf"TF_CONFIG: cluster.ps: the port of {address} is in use on this machine"):
+    with pytest.raises(ConfigError, match=rf"a test: server 0: the port of {address} is in use on this machine"):
         serve(cluster, Training(), dict)
     server.close()

@@ -79,6 +79,23 @@ def test_members_of_an_unfinished_ensemble_are_kept(trained, unfinished, tmp_pat
         check_replaceable(unfinished, other, log)
 
 
+def test_a_run_is_discarded_by_the_chief_alone_once_all_have_read_it(trained, unfinished, monkeypatch):
+    log, found = Log([trained.log]), []
+
+    def train(*_, restart, **__):
+        found.append((restart, (unfinished / "run.json").is_file()))
+        raise DataError("enough")
+
+    monkeypatch.setattr("training.commands.fit.train", train)
+    with pytest.raises(DataError, match="enough"):
+        fit(trained.experiment, trained.log, output=unfinished.parent, restart=True, progress=False)
+    assert found == [(True, True)]
+    begin(trained.experiment, log, unfinished, None, None, writes=False, readers=1, restart=True)
+    assert (unfinished / "checkpoints").is_dir()
+    begin(trained.experiment, log, unfinished, None, None, writes=True, readers=2, restart=True)
+    assert [file.name for file in unfinished.iterdir()] == ["run.json"]
+
+
 def test_a_run_goes_on_with_as_many_readers_and_in_the_folder_of_worker_0(trained, unfinished, tmp_path):
     log = Log([trained.log])
     begin(trained.experiment, log, unfinished, None, None, writes=False, readers=1)
