@@ -14,6 +14,9 @@ from ranker.registry import alternatives
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 ColumnName = Annotated[str, Field(min_length=1)]
 
+PLAIN = frozenset({float, int, str, type(None)})
+"""Types of values that neither are booleans nor hold any: skipped at once, as lists of scores are long."""
+
 
 @lru_cache(maxsize=1024)
 def formula(text: str) -> Expression:
@@ -70,8 +73,9 @@ def _boolean_for_number(annotation: Any, value: Any) -> bool:
         return bool({int, float} & set(options)) and bool not in options and not any(value in text for text in texts)
     kinds, inner = ((Mapping, dict), -1) if isinstance(value, Mapping) else ((Sequence, list, tuple), 0)
     inside = [get_args(option)[inner] for option in options if get_origin(option) in kinds and get_args(option)]
-    values = value.values() if isinstance(value, Mapping) else value
-    return bool(inside) and any(all(_boolean_for_number(kind, part) for kind in inside) for part in values)
+    values = (value.values() if isinstance(value, Mapping) else value) if inside else ()
+    parts = (part for part in values if type(part) not in PLAIN)
+    return any(all(_boolean_for_number(kind, part) for kind in inside) for part in parts)
 
 
 def _options(annotation: Any) -> Iterator[Any]:

@@ -97,9 +97,10 @@ def export(
             _save(model, function, folder / SAVED_MODEL)
             onnx.save_model(to_onnx(model, [region.feature for region in regions]), str(folder / MODEL))
             write_tables(model, regions, tables.precision, folder / MODEL)
-            golden = _golden(experiment, encoder, model, examples)
-            _verify(model, folder / MODEL, encoder, golden)
-            _write_sample(folder, experiment, encoder, model, examples)
+            score = _scorer(function)
+            golden = _golden(experiment, encoder, score, examples)
+            _verify(model, score, folder / MODEL, encoder, golden)
+            _write_sample(folder, experiment, encoder, score, examples)
         if tables.rounds:
             assert compare is not None, "rounded rows are compared with the exact ones"
             accept(folder / MODEL, compare(onnx_scorer(folder / MODEL)), tables)
@@ -160,7 +161,12 @@ def _save(model: RankingModel, function: Any, folder: Path) -> None:
         logger.setLevel(level)
 
 
-def _golden(experiment: Experiment, encoder: Encoder, model: RankingModel, examples: Chunk) -> tuple[Golden, ...]:
+def _scorer(function: Any) -> Scorer:
+    """The function to export, which is compiled, as a function of packed arrays."""
+    return lambda batch: function({name: tf.constant(a) for name, a in batch.items()})["scores"].numpy()
+
+
+def _golden(experiment: Experiment, encoder: Encoder, score: Scorer, examples: Chunk) -> tuple[Golden, ...]:
     contexts, columns = _sides(experiment, examples)
     rows = min(examples.rows, GOLDEN_ROWS)
     size = -(-rows // GOLDEN_REQUESTS)
@@ -168,13 +174,13 @@ def _golden(experiment: Experiment, encoder: Encoder, model: RankingModel, examp
     for start in range(0, rows, size):
         context = {name: values[start] for name, values in contexts.items()}
         candidates = {name: values[start : min(start + size, rows)] for name, values in columns.items()}
-        scores = _scores(encoder, model, context, candidates)
+        scores = _scores(experiment, encoder, score, context, candidates)
         by_task = {task: values.tolist() for task, values in scores.items()}
         requests.append(Golden(context=context, candidates=candidates, scores=by_task))
     return tuple(requests)
 
 
-def _write_sample(folder: Path, experiment: Experiment, encoder: Encoder, model: RankingModel, examples: Chunk) -> None:
+def _write_sample(folder: Path, experiment: Experiment, encoder: Encoder, score: Scorer, examples: Chunk) -> None:
     """Write requests of evenly spaced contexts, each with all candidates of the examples, and the model's scores."""
     contexts, columns = _sides(experiment, examples)
     rows = np.arange(examples.rows)
@@ -182,7 +188,8 @@ def _write_sample(folder: Path, experiment: Experiment, encoder: Encoder, model:
     chosen = _spaced(rows, SAMPLE_CANDIDATES).tolist()
     candidates = {name: [values[row] for row in chosen] for name, values in columns.items()}
     requests = [{name: values[place] for name, values in contexts.items()} for place in places]
-    write_sample(folder, requests, candidates, [_scores(encoder, model, one, candidates) for one in requests])
+    scores = [_scores(experiment, encoder, score, one, candidates) for one in requests]
+    write_sample(folder, requests, candidates, scores)
 
 
 def _sides(experiment: Experiment, examples: Chunk) -> tuple[dict[str, list[Any]], dict[str, list[Any]]]:
@@ -196,11 +203,15 @@ def _sides(experiment: Experiment, examples: Chunk) -> tuple[dict[str, list[Any]
 
 
 def _scores(
-    encoder: Encoder, model: RankingModel, context: Mapping[str, Any], candidates: Mapping[str, list[Any]]
+    experiment: Experiment,
+    encoder: Encoder,
+    score: Scorer,
+    context: Mapping[str, Any],
+    candidates: Mapping[str, list[Any]],
 ) -> dict[str, NDArray[np.float32]]:
     """The model's scores [N] of a request by task."""
-    scores = model(_tensors(_request_inputs(encoder, context, candidates))).numpy()
-    return dict(zip(model.tasks, np.ascontiguousarray(scores.T), strict=True))
+    scores = score(_request_inputs(encoder, context, candidates))
+    return dict(zip(experiment.log_schema.tasks, np.ascontiguousarray(scores.T), strict=True))
 
 
 def _request_inputs(encoder: Encoder, context: Mapping[str, Any], candidates: Mapping[str, Column]) -> Batch:
@@ -208,7 +219,7 @@ def _request_inputs(encoder: Encoder, context: Mapping[str, Any], candidates: Ma
     return {name: array for name, array in zip(INPUTS, packed, strict=True) if array.shape[1]}
 
 
-def _verify(model: RankingModel, path: Path, encoder: Encoder, golden: tuple[Golden, ...]) -> None:
+def _verify(model: RankingModel, exact: Scorer, path: Path, encoder: Encoder, golden: tuple[Golden, ...]) -> None:
     """Compare ONNX Runtime with Keras on golden requests and random inputs, with one and with many context rows."""
     score = onnx_scorer(path)
     batches = [_request_inputs(encoder, request.context, request.candidates) for request in golden]
@@ -216,7 +227,7 @@ def _verify(model: RankingModel, path: Path, encoder: Encoder, golden: tuple[Gol
     for context_rows in (1, 64):
         batches.append(_random_inputs(model, random, context_rows, 64))
     for batch in batches:
-        worst = difference(score(batch), model(_tensors(batch)).numpy())
+        worst = difference(score(batch), exact(batch))
         if not worst <= TOLERANCE:
             raise ExportError(f"ONNX and Keras differ by {worst:.2e}, more than {TOLERANCE:.0e}: not exported")
 
@@ -240,7 +251,3 @@ def _random_inputs(model: RankingModel, random: np.random.Generator, contexts: i
         if layout.numbers:
             arrays[f"{side}_numbers"] = random.normal(size=(rows, layout.number_width)).astype(np.float32)
     return arrays
-
-
-def _tensors(batch: Mapping[str, NDArray[Any]]) -> dict[str, tf.Tensor]:
-    return {name: tf.constant(array) for name, array in batch.items()}

@@ -5,7 +5,10 @@ inputs of the converted function and become initialisers of the finished graph, 
 inputs of the finished graph.
 """
 
+import os
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +23,8 @@ from ranker.layers.sharded_table import rows_of
 from ranker.model import RankingModel, input_signature
 
 OPSET = 17
+CATCHES = "TF2ONNX_CATCH_ERRORS"
+"""A variable with which tf2onnx does not catch errors of its optimisers."""
 TABLE = "table_"
 """Prefix of the embedding tables' initialisers; their width follows."""
 ROWS = {"context": "contexts", "candidate": "candidates"}
@@ -50,11 +55,28 @@ def to_onnx(model: RankingModel, beside: Collection[str] = ()) -> onnx.ModelProt
         with embedding.reading({name.removeprefix(TABLE): inputs[name] for name in tables}, inside):
             return {"scores": model({name: inputs[name] for name in packed})}
 
-    converted, _ = tf2onnx.convert.from_function(score, input_signature=[signature], opset=OPSET)
+    converted = _converted(score, signature)
     _name_rows(converted)
     _fix_tables(converted, tables)
     onnx.checker.check_model(converted)
     return converted
+
+
+def _converted(score: Any, signature: Mapping[str, tf.TensorSpec]) -> onnx.ModelProto:
+    """The function, converted.
+
+    tf2onnx leaves out optimisers that fail, and to go back copies the graph before each of them, which takes a sixth of
+    the time. So it is only let do so after one has failed.
+    """
+    convert = partial(tf2onnx.convert.from_function, score, input_signature=[signature], opset=OPSET)
+    if CATCHES not in os.environ:
+        os.environ[CATCHES] = "FALSE"
+        with suppress(Exception):
+            try:
+                return convert()[0]
+            finally:
+                del os.environ[CATCHES]
+    return convert()[0]
 
 
 def _inside_tables(model: RankingModel, inside: TablesInside) -> Iterator[tuple[str, NDArray[np.float32]]]:

@@ -9,7 +9,7 @@ from ranker.encoding import Packed
 from ranker.inference.agreement import Agreement, measure
 from ranker.inference.sample import read_sample
 from ranker.layers import products_in
-from ranker.model import INPUTS, RankingModel
+from ranker.model import INPUTS, RankingModel, served
 from training.disk_full import disk_full_as
 from training.export.tables import DEFAULT, TableOptions, beside, rounded
 
@@ -26,13 +26,13 @@ class RoundedProducts:
     precision = "bfloat16"
 
     def __init__(self, model: RankingModel) -> None:
-        self._model = model
+        with products_in("bfloat16"):
+            self._score = served(model).get_concrete_function()
 
     def score(self, packed: Packed) -> NDArray[np.float32]:
         """Score one context row and N candidates; return [N, T]."""
         arrays = {name: tf.constant(array) for name, array in zip(INPUTS, packed, strict=True) if array.shape[1]}
-        with products_in("bfloat16"):
-            scores: NDArray[np.float32] = self._model(arrays).numpy()
+        scores: NDArray[np.float32] = self._score(**arrays)["scores"].numpy()
         return scores
 
 

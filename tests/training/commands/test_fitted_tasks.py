@@ -7,11 +7,15 @@ import tensorflow as tf
 
 from ranker.inference import Model
 from ranker.log_files.log_reader import DataError
+from tests.training.stored import file_of
 from training.commands.distill import DistillOptions, distill
 from training.commands.evaluate import evaluate
 from training.commands.fit import fit
-from training.config.experiment import ConfigError
+from training.config.experiment import ConfigError, checked
 from training.config.student import StudentOptions
+from training.data.earlier import opened
+from training.data.encode import prepare
+from training.data.experiment_log import open_log
 from training.export.report_data import read
 from training.reports.artifact.page import to_html
 from training.trainer.train import reopen
@@ -110,15 +114,17 @@ def test_members_of_an_ensemble_share_the_states(tmp_path):
 def test_a_later_fit_keeps_the_state_that_scores_were_learnt_by(artifact, tmp_path):
     later = log(600, seed=2)
     later[["spend", "watch"]] *= 3
-    config = {**CONFIG, "training": {"epochs": 1, "batch_size": 64}}
-    kept = fit(config, later, output=tmp_path / "kept", from_artifact=artifact, progress=False)
-    daily = {**config, "daily": {"refit_scales": True}}
-    fresh = fit(daily, later, output=tmp_path / "fresh", from_artifact=artifact, progress=False)
+    file = file_of(later)
+
+    def carried_on(folder, **changes):
+        experiment = checked({**CONFIG, **changes})
+        return prepare(experiment, open_log(experiment, [file]), tmp_path / folder, earlier=opened(artifact)).encoder
+
+    kept, fresh = carried_on("kept"), carried_on("fresh", daily={"refit_scales": True})
     for name, before in artifact.encoder.tasks.items():
         for part, array in before.arrays.items():
-            np.testing.assert_array_equal(kept.trained.prepared.encoder.tasks[name].arrays[part], array)
-    encoders = [artifact.encoder, fresh.trained.prepared.encoder]
-    spend = [float(encoder.tasks["spend"].arrays["mean"]) for encoder in encoders]
+            np.testing.assert_array_equal(kept.tasks[name].arrays[part], array)
+    spend = [float(encoder.tasks["spend"].arrays["mean"]) for encoder in (artifact.encoder, fresh)]
     assert spend[1] - spend[0] == pytest.approx(np.log(3), abs=0.2)
 
 

@@ -20,6 +20,7 @@ from ranker.inference.sample import SAMPLE, read_sample
 from ranker.log_files.log_reader import Log
 from ranker.metrics import binned
 from ranker.model import INPUTS
+from tests.training.conftest import CONFIG
 from tests.training.disk_full import small_files
 from training.commands.export import export_run
 from training.commands.inspect import inspect_artifact
@@ -179,24 +180,25 @@ def test_a_spoilt_artifact_is_refused(trained, tmp_path, spoil, expected):
         load(tmp_path)
 
 
-def test_fusions_come_back_as_they_were_fitted(run, tmp_path):
+def test_fusions_come_back_as_they_were_fitted(small_run, tmp_path):
     fusions = {
         "shares": {"name": "percentile", "calibration": {"click": "platt", "watch_time": "scale"}},
-        "fresh": {"rules": {"new": {"kind": "boost", "where": "duration_s < 10", "multiply": 2}}},
+        "fresh": {"rules": {"new": {"kind": "boost", "where": "user_age < 30", "multiply": 2}}},
     }
-    plain = run.experiment.model_dump(mode="json", by_alias=True)
-    changed = replace(run, experiment=Experiment.model_validate({**plain, "fusions": fusions}))
-    fitted = fitted_fusions(changed.experiment, run.predictions)
+    plain = small_run.experiment.model_dump(mode="json", by_alias=True)
+    asked = {**plain, "fusion": CONFIG["fusion"], "fusions": fusions}
+    changed = replace(small_run, experiment=Experiment.model_validate(asked))
+    fitted = fitted_fusions(changed.experiment, small_run.predictions)
     artifact = exported(changed, tmp_path)
     assert list(artifact.fusions) == ["default", "shares", "fresh"]
-    features = {"duration_s": [5.0] * 50 + [60.0] * 50}
-    candidates = Candidates.of(artifact.manifest.tasks, run.predictions.scores[:100], features=features)
+    features = {"user_age": [20.0] * 50 + [60.0] * 50}
+    candidates = Candidates.of(artifact.manifest.tasks, small_run.predictions.scores[:100], features=features)
     for name, plan in artifact.fusions.items():
         np.testing.assert_array_equal(plan.rank(candidates).fused, fitted[name].rank(candidates).fused)
-    known = run.predictions.known[:, 0]
-    everything = Candidates.of(artifact.manifest.tasks, run.predictions.scores)
+    known = small_run.predictions.known[:, 0]
+    everything = Candidates.of(artifact.manifest.tasks, small_run.predictions.scores)
     scores = artifact.fusions["shares"].calibrated(everything).scores
-    assert scores[known, 0].mean() == pytest.approx(run.predictions.labels[known, 0].mean(), rel=1e-4)
+    assert scores[known, 0].mean() == pytest.approx(small_run.predictions.labels[known, 0].mean(), rel=1e-4)
     assert artifact.fusion.fusion.values["power"] == {"click": 1.0, "like": 0.5, "watch_time": 1.0}
 
 
@@ -252,10 +254,9 @@ def test_tables_beside_the_graph_are_exported_mapped_and_described(quickly_train
     for width, rows in full_tables(exact).items():  # what a student starts from
         np.testing.assert_allclose(full_tables(artifact)[width], rows, rtol=1e-3, atol=1e-6)
     for name in ("onnxruntime", "openvino", "tensorflow"):  # loading replays the golden requests at 1e-5
-        rounded, trained_as = (Model.load(a.folder, engine=name, threads=1) for a in (artifact, exact))
         golden = exact.golden[0]
-        found, expected = (m.score(golden.context, golden.candidates) for m in (rounded, trained_as))
-        for task, scores in expected.items():
+        found = Model.load(artifact.folder, engine=name, threads=1).score(golden.context, golden.candidates)
+        for task, scores in golden.scores.items():
             np.testing.assert_allclose(found[task], scores, rtol=1e-2)
     inspect_artifact(artifact.folder, 1, console)
     assert "table of item_id: " in console.file.getvalue()

@@ -9,9 +9,10 @@ from ranker.artifact import load
 from tests.training.chain import train_days
 from training.data.earlier import opened
 
-DAYS = 3
-# The process is killed when this appears: steps of the first day, and a version, whose export is not recorded yet.
-PLACES = ["run/steps.jsonl", "2/manifest.json"]
+DAYS = 2
+# The process is killed when this appears: a checkpoint of the first day's first step, and a version, whose export is
+# not recorded yet.
+PLACES = ["run/checkpoints/latest/checkpoint", "1/manifest.json"]
 
 
 def test_a_chain_killed_twice_gives_the_same_bits(tmp_path):
