@@ -1,6 +1,7 @@
 """What the manifests run, run: with their arguments and environment, and folders of this machine for their volumes."""
 
 import shutil
+import tempfile
 from pathlib import Path
 
 import orjson
@@ -95,7 +96,10 @@ class TestServiceFromStore:
         assert settings["watch"] == "0"
         settings |= {"version": "1", "drain": "0"}  # the pin that the init container has; a test need not drain
         url = f"http://127.0.0.1:{port}"
-        with server_process(*args, settings=settings, is_up=lambda: ready(url), start=warm().start):
+        with (
+            tempfile.TemporaryFile() as log,
+            server_process(*args, settings=settings, is_up=lambda: ready(url), stderr=log, start=warm().start),
+        ):
             request = {"context": artifact.golden[0].context, "candidates": artifact.golden[0].candidates}
             answer = CLIENT.post(f"{url}/rank", json=request, headers={"Authorization": f"Bearer {KEY}-rank"})
             assert CLIENT.post(f"{url}/rank", json=request).status_code == 401

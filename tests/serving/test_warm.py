@@ -11,7 +11,8 @@ from tests.serving.server_process import environment, free_port
 from tests.serving.warm import ranker_serve, warm
 
 
-def test_a_process_tells_how_it_ends(artifact):
+def test_a_process_tells_how_it_ends(artifact, tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))  # what a killed server leaves
     settings = {"engine": "onnxruntime", "port": free_port()}
     with tempfile.TemporaryFile() as log:
         killed = warm().start([str(artifact.folder)], environment(settings), log, log)

@@ -27,6 +27,7 @@ ROOT = Path(__file__).parents[2]
 SIZE, NUMBER = 4, 8
 """Bytes that the length of a request takes, and a number of an answer."""
 IMPORTED = ("serving.cli", "serving.app", "serving.http.http11", "serving.process.supervisor", "serving.scorer.process")
+WITHOUT_EFFECT = ("PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE")
 ENGINES = ("onnxruntime", "uvloop", "httptools")
 
 
@@ -50,11 +51,11 @@ class Warm:
         """
         if _of_python(environment) != self._of_python:
             return by_command(arguments, environment, stdout, stderr)
-        ours, theirs = socket.socketpair()
         request = json.dumps({"arguments": arguments, "environment": dict(environment), "folder": os.getcwd()}).encode()
-        files = [theirs.fileno(), stdout.fileno(), stderr.fileno()]
+        streams = [stdout.fileno(), stderr.fileno()]
+        ours, theirs = socket.socketpair()
         with theirs:
-            socket.send_fds(self._socket, [len(request).to_bytes(SIZE, "big")], files)
+            socket.send_fds(self._socket, [len(request).to_bytes(SIZE, "big")], [theirs.fileno(), *streams])
         self._socket.sendall(request)
         return WarmServer(ours)
 
@@ -163,7 +164,9 @@ def serve(requests: socket.socket) -> None:
 
 
 def _of_python(variables: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in variables.items() if name.startswith("PYTHON")}
+    return {
+        name: value for name, value in variables.items() if name.startswith("PYTHON") and name not in WITHOUT_EFFECT
+    }
 
 
 def _tell(connection: socket.socket, number: int) -> None:
