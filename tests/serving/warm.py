@@ -60,7 +60,7 @@ class Warm:
         return WarmServer(ours)
 
     def close(self) -> None:
-        """End it, unless this is a fork of the process that it is of. Servers that still run go on."""
+        """End it, unless this is a fork of the process that it is of. Servers that still run are told to end."""
         if os.getpid() == self._owner:
             self._socket.shutdown(socket.SHUT_RDWR)  # forks may hold it, too
             self._socket.close()
@@ -147,6 +147,8 @@ def serve(requests: socket.socket) -> None:
                 continue
             size, files, *_ = socket.recv_fds(requests, SIZE, 3)
             if not size:
+                for pid, _ in running.values():
+                    os.kill(pid, signal.SIGTERM)
                 sys.exit()
             request = json.loads(requests.recv(int.from_bytes(size, "big"), socket.MSG_WAITALL))
             told, streams = socket.socket(fileno=files[0]), files[1:]
