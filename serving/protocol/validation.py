@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from decimal import Decimal
+from functools import cached_property
 from itertools import chain
 from typing import Annotated, Any
 
@@ -39,11 +40,15 @@ class RequestChecker:
         name = schema.column(schema.candidate_id) if by_id and schema.candidate_id else None
         self._id = {name} if name is not None and len(self.columns) > 1 else None
         lists = {column: kind.column for column, kind in self.columns.items()}
-        candidates = {False: _model("CandidateColumns", lists, self._optional)}
+        self._candidates = {False: _model("CandidateColumns", lists, self._optional)}
         if name is not None and self._id:
-            candidates[True] = _model("CandidateIds", {name: lists[name]})
-        self._models = _checked_models(candidates, self.context_columns)
-        self.model = _documented_model(candidates, self.context_columns, self.columns, self._id, by_user)
+            self._candidates[True] = _model("CandidateIds", {name: lists[name]})
+        self._models = _checked_models(self._candidates, self.context_columns)
+
+    @cached_property
+    def model(self) -> Any:
+        """What the OpenAPI document shows, which is made when it is first asked for."""
+        return _documented_model(self._candidates, self.context_columns, self.columns, self._id, self._by_user)
 
     @property
     def bounds(self) -> Bounds:

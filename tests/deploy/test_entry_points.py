@@ -1,9 +1,7 @@
 """What the manifests run, run: with their arguments and environment, and folders of this machine for their volumes."""
 
-import os
 import shutil
-import subprocess
-import sys
+import tempfile
 from pathlib import Path
 
 import orjson
@@ -18,7 +16,8 @@ from tests.deploy.container import config_of, container_of
 from tests.deploy.kustomize import build, containers, pods
 from tests.object_store import object_store
 from tests.serving.asking import CLIENT
-from tests.serving.server_process import COMMAND, free_port, ready, server_process
+from tests.serving.server_process import free_port, ready, server_process
+from tests.serving.warm import ranker_serve, warm
 from tests.training.command import ranker_train
 from tests.training.days import CONFIG, rows
 from training.commands.fit import fit
@@ -28,7 +27,6 @@ from training.simulator import SimulatorConfig, simulate
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "kubernetes"
 BUILT = {name: build(FOLDER / name) for name in ("service-from-store", "training", "parameter-servers", "nightly")}
-TRAIN = (sys.executable, "-m", "training.cli")
 KEY = "a-key-for-the-tests"
 
 
@@ -57,14 +55,6 @@ def named(name, kind):
     return next(each for each in BUILT[name] if each["kind"] == kind)
 
 
-def run(command, container):
-    """The ended process of a container."""
-    environment = {**os.environ, **container.environment}
-    return subprocess.run(
-        [*command, *container.args], env=environment, capture_output=True, text=True, timeout=300, check=False
-    )
-
-
 class TestServiceFromStore:
     pod = named("service-from-store", "Deployment")["spec"]["template"]["spec"]
 
@@ -73,7 +63,7 @@ class TestServiceFromStore:
         init, changes = self.pod["initContainers"][0], {"RANKER_MODELS": models}
         container = container_of(init, BUILT["service-from-store"], folder, changes)
         container.environment["RANKER_SERVE_VERSION"] = version
-        return run(COMMAND, container)
+        return ranker_serve(*container.args, variables=container.environment)
 
     @pytest.mark.parametrize(
         ("version", "told"),
@@ -106,7 +96,10 @@ class TestServiceFromStore:
         assert settings["watch"] == "0"
         settings |= {"version": "1", "drain": "0"}  # the pin that the init container has; a test need not drain
         url = f"http://127.0.0.1:{port}"
-        with server_process(*args, settings=settings, is_up=lambda: ready(url)):
+        with (
+            tempfile.TemporaryFile() as log,
+            server_process(*args, settings=settings, is_up=lambda: ready(url), stderr=log, start=warm().start),
+        ):
             request = {"context": artifact.golden[0].context, "candidates": artifact.golden[0].candidates}
             answer = CLIENT.post(f"{url}/rank", json=request, headers={"Authorization": f"Bearer {KEY}-rank"})
             assert CLIENT.post(f"{url}/rank", json=request).status_code == 401
@@ -175,7 +168,7 @@ class TestNightly:
         self.add(tmp_path, 2)
         lenient = {"click.auc": {"least": -1.0}, "latency_ms": {"most": 100.0}}
         container = self.container(tmp_path, store, promotion=lenient)
-        ended = run(TRAIN, container)
+        ended = ranker_train(*container.args, **container.environment)
         assert ended.returncode == 0, ended.stderr
         assert "published: s3://kubernetes/nights/2" in ended.stdout
         assert versions(nights) == [1, 2]

@@ -3,7 +3,6 @@
 import json
 import logging.config
 import os
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +11,8 @@ from typing import IO, Any
 
 import pytest
 
-from tests.serving.server_process import free_port, ready, server_process
+from tests.serving.server_process import Process, free_port, ready, server_process
+from tests.serving.warm import warm
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +31,7 @@ class Server:
     """A server process of the command line, and what it has logged."""
 
     url: str
-    process: subprocess.Popen[bytes]
+    process: Process
     errors: IO[bytes]
 
     def log(self) -> list[dict[str, Any]]:
@@ -57,7 +57,13 @@ def server(*arguments: object, **settings: object) -> Iterator[Server]:
     with (
         tempfile.TemporaryFile() as errors,
         server_process(
-            *arguments, "--port", port, settings={**QUICK, **settings}, is_up=lambda: ready(url), stderr=errors
+            *arguments,
+            "--port",
+            port,
+            settings={**QUICK, **settings},
+            is_up=lambda: ready(url),
+            stderr=errors,
+            start=warm().start,
         ) as process,
     ):
         yield Server(url, process, errors)

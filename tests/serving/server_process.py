@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import IO
+from typing import IO, Any, Protocol
 
 from tests.serving.asking import CLIENT, patiently
 
@@ -34,20 +34,47 @@ def environment(settings: Mapping[str, object]) -> dict[str, str]:
     return {**os.environ, **{f"RANKER_SERVE_{name.upper()}": str(value) for name, value in settings.items()}}
 
 
+class Process(Protocol):
+    """What is used of ``subprocess.Popen``."""
+
+    pid: int
+    returncode: int | Any
+
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def send_signal(self, sig: int, /) -> None: ...
+    def terminate(self) -> None: ...
+    def kill(self) -> None: ...
+
+
+class Start(Protocol):
+    """Starts ``ranker-serve`` with arguments; standard output and error go to files."""
+
+    def __call__(self, arguments: list[str], environment: Mapping[str, str], stdout: Any, stderr: Any) -> Process: ...
+
+
+def by_command(
+    arguments: list[str], environment: Mapping[str, str], stdout: IO[bytes], stderr: IO[bytes] | int | None
+) -> Process:
+    """Start it as users do, but for the command's name."""
+    return subprocess.Popen([*COMMAND, *arguments], env=environment, stdout=stdout, stderr=stderr)
+
+
 @contextmanager
 def server_process(
     *arguments: object,
     settings: Mapping[str, object],
     is_up: Callable[[], bool],
     stderr: IO[bytes] | int | None = None,
-) -> Iterator["subprocess.Popen[bytes]"]:
+    start: Start = by_command,
+) -> Iterator[Process]:
     """Run a server until the block ends; the block begins once ``is_up``, which may raise ``httpx.TransportError``.
 
     Raises ``RuntimeError`` where the server ends at once, with the end of its log where ``stderr`` is a file that can
     be read, and ``TimeoutExpired`` where it has not ended within 60 s of a SIGTERM behind the block; it is killed then.
     """
-    command = [*COMMAND, *map(str, arguments)]
-    process = subprocess.Popen(command, env=environment(settings), stderr=stderr, stdout=subprocess.DEVNULL)
+    with open(os.devnull, "wb") as nothing:
+        process = start([*map(str, arguments)], environment(settings), nothing, stderr)
     try:
         patiently(lambda: process.poll() is not None or is_up())
         if process.poll() is not None:

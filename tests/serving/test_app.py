@@ -227,13 +227,6 @@ def test_names_as_long_as_a_body_do_not_come_back(url, body, where):
     assert problems(url, spoilt)
 
 
-def test_several_workers(artifact, body):
-    with serving(artifact.folder, "--workers", 2) as address:
-        answers = [post(address, body) for _ in range(6)]
-    assert all(answer.status_code == 200 for answer in answers)
-    assert len({answer.text for answer in answers}) == 1
-
-
 def fused_by(answer, place):
     told = answer["explanations"]
     return told["baseline"][place] + sum(values[place] for values in told["contributions"].values())

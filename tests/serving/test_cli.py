@@ -9,19 +9,13 @@ from typer.testing import CliRunner
 from serving import cli, example
 from serving.settings import KEYS, Settings
 from tests.serving.conftest import serving
-from tests.serving.server_process import COMMAND, free_port, ready, server_process
+from tests.serving.server_process import by_command, free_port, ready, server_process
+from tests.serving.warm import ranker_serve
 
 
-def ranker_serve(*arguments, **settings):
-    given = {f"RANKER_SERVE_{name.upper()}": value for name, value in settings.items()}
-    command = [*COMMAND, *map(str, arguments)]
-    return subprocess.run(
-        command, capture_output=True, text=True, check=False, env={**os.environ, **given}, timeout=120
-    )
-
-
-def test_a_missing_artifact_is_one_line(tmp_path):
-    ended = ranker_serve(tmp_path)
+@pytest.mark.parametrize("start", [by_command, None])
+def test_a_missing_artifact_is_one_line(tmp_path, start):
+    ended = ranker_serve(tmp_path, start=start)
     assert ended.returncode == 1
     assert ended.stderr.count("\n") == 1
     assert "has no manifest.json and no numbered version" in ended.stderr

@@ -19,7 +19,7 @@ from ranker.prediction.predictor import Predictor
 from serving.cli import app
 from tests.ranker.prediction.request_rows import requests_of, table_of, write_files
 from tests.serving.asking import CLIENT
-from tests.serving.server_process import COMMAND
+from tests.serving.warm import warm
 
 BLOCKED = """
 import sys
@@ -74,7 +74,8 @@ def test_a_killed_job_goes_on_with_the_same_bytes(artifact, log, tmp_path):
     expected = contents(tmp_path / "whole")
     assert len(expected) > 30
     for place in (1, 8, 16):
-        process = subprocess.Popen([*COMMAND, *arguments(artifact, log, tmp_path / "out")], stdout=subprocess.DEVNULL)
+        with open(os.devnull, "wb") as nothing:
+            process = warm().start(arguments(artifact, log, tmp_path / "out"), os.environ, nothing, nothing)
         awaited = tmp_path / "out" / f"part-{place:05d}.parquet"
         while not awaited.exists():
             assert process.poll() is None

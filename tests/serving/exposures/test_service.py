@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import subprocess
 import threading
 import time
 
@@ -14,8 +13,9 @@ from tests.serving.asking import CLIENT, patiently
 from tests.serving.conftest import server
 from tests.serving.exposures.logs import QUICK, asked, logged, rows_of, rows_written, sample
 from tests.serving.full_disk import small_disk
-from tests.serving.server_process import COMMAND, environment, free_port
+from tests.serving.server_process import free_port
 from tests.serving.test_disk_space import allowed
+from tests.serving.warm import ranker_serve
 
 KEY = "a key for administrators"
 
@@ -181,9 +181,7 @@ def test_a_full_queue_drops_and_counts(artifact, small, tmp_path):
 
 def test_a_place_that_cannot_be_is_one_line_at_the_start(artifact, tmp_path):
     (tmp_path / "file").touch()
-    command = [*COMMAND, str(artifact.folder), "--engine", "onnxruntime", "--port", str(free_port())]
-    given = environment({"exposures": tmp_path / "file"})
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=given)
+    ended = ranker_serve(artifact.folder, engine="onnxruntime", port=free_port(), exposures=tmp_path / "file")
     assert ended.returncode == 1
     (line,) = ended.stderr.splitlines()
     assert line.startswith("error: RANKER_SERVE_EXPOSURES: ")

@@ -191,22 +191,26 @@ def finish(connection, text):
     connection.close()
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_sigterm_loses_nothing_and_a_second_one_skips_the_drain(artifact, body, workers):
-    with server(artifact.folder, "--workers", workers, drain=600, body_timeout=600) as running:
-        held = half_sent(running.url, json.dumps(body))
-        receives(running.url, 1)
-        with load(running.url, body, until_closed=True) as tally:
-            patiently(lambda: tally.statuses[200] > 5)
-            running.process.send_signal(signal.SIGTERM)
-            patiently(lambda: CLIENT.get(f"{running.url}/health/ready").status_code == 503)
-            assert CLIENT.get(f"{running.url}/health/live").status_code == 200
+def ends_without_a_loss(running, body):
+    """SIGTERM begins a long drain, and a second one skips it."""
+    held = half_sent(running.url, json.dumps(body))
+    receives(running.url, 1)
+    with load(running.url, body, until_closed=True) as tally:
+        patiently(lambda: tally.statuses[200] > 5)
         running.process.send_signal(signal.SIGTERM)
-        patiently(lambda: closed(running.url))
-        finish(held, json.dumps(body))
-        assert running.process.wait(timeout=60) == 0
-        assert tally.statuses.keys() == {200}
-        assert not tally.errors
+        patiently(lambda: CLIENT.get(f"{running.url}/health/ready").status_code == 503)
+        assert CLIENT.get(f"{running.url}/health/live").status_code == 200
+    running.process.send_signal(signal.SIGTERM)
+    patiently(lambda: closed(running.url))
+    finish(held, json.dumps(body))
+    assert running.process.wait(timeout=60) == 0
+    assert tally.statuses.keys() == {200}
+    assert not tally.errors
+
+
+def test_sigterm_loses_nothing_and_a_second_one_skips_the_drain(artifact, body):
+    with server(artifact.folder, drain=600, body_timeout=600) as running:
+        ends_without_a_loss(running, body)
 
 
 def test_the_drain_ends_by_itself(artifact, body):
@@ -219,8 +223,9 @@ def test_the_drain_ends_by_itself(artifact, body):
         assert running.process.wait(timeout=60) == 0
 
 
-def test_a_worker_that_is_killed_is_replaced_at_once_while_the_other_answers(artifact, body):
-    with server(artifact.folder, "--workers", 2, admin_keys="a key for administrators") as running:
+def test_a_killed_worker_is_replaced_at_once_while_the_other_answers_and_both_end_well(artifact, body):
+    options = {"admin_keys": "a key for administrators", "drain": 600, "body_timeout": 600}
+    with server(artifact.folder, "--workers", 2, **options) as running:
         keyed = {"Authorization": "Bearer a key for administrators"}
 
         def workers():
@@ -245,6 +250,7 @@ def test_a_worker_that_is_killed_is_replaced_at_once_while_the_other_answers(art
         killed = time.monotonic()
         patiently(lambda: len(workers()) == 2 and workers() != before)
         assert time.monotonic() - killed < 40  # silence is put up with for a minute
+        ends_without_a_loss(running, body)
 
 
 def test_the_settings_of_the_environment_are_kept_by_the_command(strict, body):

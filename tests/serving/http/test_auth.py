@@ -7,7 +7,7 @@ from serving.http.api_keys import Keys
 from serving.settings import SettingsError
 from tests.serving.asking import CLIENT, patiently, post
 from tests.serving.conftest import server
-from tests.serving.test_cli import ranker_serve
+from tests.serving.warm import ranker_serve
 
 RANK, ADMIN = "the key of the shop front", "the key of the people on call"
 OPEN = ("/health/live", "/health/ready")

@@ -1,6 +1,7 @@
 """The same values of any Arrow type give the same inputs in fit, items and Arrow requests, or one error."""
 
 from decimal import Decimal
+from functools import cache
 from types import SimpleNamespace
 
 import numpy as np
@@ -93,7 +94,9 @@ def as_items(artifact, file, folder):
 
 
 def as_request(artifact, table):
-    reader, checker = READERS[ARROW](), RequestChecker(artifact, max_candidates=100)
+    if not hasattr(artifact, "checker"):  # making one takes longer than all that it checks here
+        artifact.checker = RequestChecker(artifact, max_candidates=100)
+    reader, checker = READERS[ARROW](), artifact.checker
     return artifact.encoder.encode({}, reader.check(reader.open(sent(table), checker.bounds), checker).candidates)
 
 
@@ -126,14 +129,25 @@ def test_one_value_everywhere_or_one_error(tmp_path, column, feature):
     np.testing.assert_array_equal(asked.candidate_numbers, packed.candidate_numbers)
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """What was trained for a feature, on a column of one type."""
+    folder = tmp_path_factory.mktemp("trained")
+
+    @cache
+    def trained_for(feature):
+        schema, file = schema_of(FEATURES[feature]), folder / f"{feature}.parquet"
+        first = {"multi": "lists of text", "dense": "vectors"}.get(FEATURES[feature]["kind"], "uint64")
+        pq.write_table(pa.table({"item": pa.array(range(ROWS)), "x": COLUMNS[first]}), file)
+        return SimpleNamespace(schema=schema, encoder=fitted(schema, file)[0], fusions={})
+
+    return trained_for
+
+
 @pytest.mark.parametrize("feature", FEATURES)
 @pytest.mark.parametrize("column", COLUMNS)
-def test_a_column_of_another_type_than_training_met_is_an_answer_or_one_error(tmp_path, column, feature):
-    schema, file = schema_of(FEATURES[feature]), tmp_path / "log.parquet"
-    first = {"multi": "lists of text", "dense": "vectors"}.get(FEATURES[feature]["kind"], "uint64")
-    pq.write_table(pa.table({"item": pa.array(range(ROWS)), "x": COLUMNS[first]}), file)
-    encoder, _ = fitted(schema, file)
-    artifact = SimpleNamespace(schema=schema, encoder=encoder, fusions={})
+def test_a_column_of_another_type_than_training_met_is_an_answer_or_one_error(tmp_path, trained, column, feature):
+    artifact, file = trained(feature), tmp_path / "log.parquet"
     table = pa.table({"item": pa.array(range(ROWS)), "x": COLUMNS[column]})
     pq.write_table(table, file)
     items, error = outcome(lambda: as_items(artifact, file, tmp_path), ItemsError)

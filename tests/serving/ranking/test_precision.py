@@ -68,5 +68,5 @@ def test_what_is_no_precision_and_no_bound_is_named():
 
 
 def test_a_service_with_auto_on_an_engine_of_one_precision_runs_in_float32(artifact):
-    with server(artifact.folder, precision="auto", workers=2) as running:
+    with server(artifact.folder, precision="auto") as running:
         assert {line["precision"] for line in running.logged("precision")} == {"float32"}

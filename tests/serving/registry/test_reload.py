@@ -173,9 +173,9 @@ def test_a_schema_change_is_taken_where_it_is_allowed(write_artifact, tmp_path, 
         assert sorted(post(service.url, body).json()["ids"]) == list(range(20))
 
 
-def test_the_watch_takes_new_versions_under_load_and_mixes_none(write_artifact, tmp_path, body, scorer):
+def test_the_watch_takes_new_versions_under_load_and_mixes_none(write_artifact, tmp_path, body):
     write_artifact(tmp_path)
-    with server(tmp_path, watch=0.2, scorer=scorer, **KEYED) as service:
+    with server(tmp_path, watch=0.2, **KEYED) as service:
         with load(service.url, body, clients=3) as tally:
             for version in (2, 3, 4):
                 write_artifact(tmp_path, fusion={"parameters": {"share": {"click": float(version)}}})
@@ -203,10 +203,13 @@ def test_a_refused_version_is_tried_again_once_its_files_change(write_artifact, 
         patiently(lambda: status(service.url)["version"] == 2)
 
 
-def test_all_workers_follow(write_artifact, tmp_path, body):
+def test_all_workers_rank_alike_and_follow(write_artifact, tmp_path, body):
     write_artifact(tmp_path)
     with server(tmp_path, "--workers", 2, **KEYED) as service:
         patiently(lambda: len(status(service.url)["workers"]) == 2)
+        answers = [post(service.url, body) for _ in range(6)]
+        assert {answer.status_code for answer in answers} == {200}
+        assert len({answer.text for answer in answers}) == 1
         write_artifact(tmp_path)
         assert set(ask(service.url, "reload").json()["workers"].values()) == {2}
         assert {post(service.url, body).json()["model_version"] for _ in range(12)} == {2}
@@ -218,5 +221,5 @@ def test_all_workers_follow(write_artifact, tmp_path, body):
             counts = [line for line in lines if line.startswith("ranker_requests_total{") and 'outcome="ok"' in line]
             return sum(float(line.split()[-1]) for line in counts)
 
-        patiently(lambda: ranked() == 24)  # of both workers, whichever is asked
+        patiently(lambda: ranked() == 30)  # of both workers, whichever is asked
         assert status(service.url)["available"] == [1, 2]

@@ -17,7 +17,7 @@ from serving.settings import Settings, SettingsError
 from tests.serving.asking import CLIENT, patiently, post
 from tests.serving.conftest import server
 from tests.serving.registry.test_reload import KEYED, ask, causes, corrupt, other_scores, resealed, status
-from tests.serving.test_cli import ranker_serve
+from tests.serving.warm import ranker_serve
 
 
 def sample(url, name):

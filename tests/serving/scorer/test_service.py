@@ -11,8 +11,9 @@ import httpx
 import pytest
 
 from serving.process.procfs import start_time
-from tests.serving.asking import load, metric, patiently, post
+from tests.serving.asking import CLIENT, load, metric, patiently, post
 from tests.serving.conftest import server
+from tests.serving.warm import ranker_serve
 
 KEY = {"Authorization": "Bearer a key for administrators"}
 KEYED = {"admin_keys": "a key for administrators", "scorer": "on"}
@@ -26,12 +27,15 @@ def scorers_of(running):
 
 
 def workers_of(running):
-    answer = httpx.get(f"{running.url}/admin/status", headers=KEY, timeout=10)
+    answer = CLIENT.get(f"{running.url}/admin/status", headers=KEY, timeout=10)
     return sorted(map(int, answer.json()["workers"]))
 
 
 def is_ready(running):
-    return httpx.get(f"{running.url}/health/ready").status_code == 200
+    try:
+        return CLIENT.get(f"{running.url}/health/ready").status_code == 200
+    except httpx.TransportError:  # it has ended
+        return False
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +50,7 @@ def service(write_artifact, tmp_path_factory):
 def test_a_killed_scorer_costs_503s_and_no_500_and_the_next_one_serves(service, body):
     _, running = service
     before = post(running.url, body).json()
-    assert httpx.get(f"{running.url}/models").json()["models"]["default"]["scorer"] is True
+    assert CLIENT.get(f"{running.url}/models").json()["models"]["default"]["scorer"] is True
     (scorer,) = scorers_of(running)
     workers = workers_of(running)
     with load(running.url, body, clients=4) as tally:
@@ -81,11 +85,11 @@ def test_a_hung_scorer_is_replaced_and_what_it_held_gets_a_503(service, body):
     _, running = service
     (scorer,) = scorers_of(running)
     os.kill(scorer, signal.SIGSTOP)
-    answer = httpx.post(f"{running.url}/rank", json=body, timeout=60)
+    answer = CLIENT.post(f"{running.url}/rank", json=body, timeout=60)
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
     assert answer.json()["detail"][0]["reason"].startswith("no scorer is ready")
     assert running.logged("scorer died")[-1]["reason"] == "hung"
-    late = httpx.post(f"{running.url}/rank", json=body, headers={"X-Request-Timeout-Ms": "1"})
+    late = CLIENT.post(f"{running.url}/rank", json=body, headers={"X-Request-Timeout-Ms": "1"})
     assert late.status_code in (503, 504)
     patiently(lambda: is_ready(running) and post(running.url, body).status_code == 200)
 
@@ -100,7 +104,7 @@ def test_versions_change_under_load_and_refused_ones_do_not(service, body, write
         (root / ".3").rename(root / "3")
         refused = patiently(lambda: running.logged("version refused"))
         assert refused[0]["version"] == 3
-        answer = httpx.post(f"{running.url}/admin/rollback", headers=KEY, timeout=60)
+        answer = CLIENT.post(f"{running.url}/admin/rollback", headers=KEY, timeout=60)
         assert set(answer.json()["workers"].values()) == {1}
     assert tally.statuses.keys() == {200}
     assert tally.versions.keys() == {1, 2}
@@ -126,8 +130,6 @@ def test_the_scorer_ends_after_its_workers_and_with_a_killed_supervisor(artifact
 
 
 def test_what_cannot_be_served_is_one_line_before_workers_start(tmp_path, artifact):
-    from tests.serving.test_cli import ranker_serve
-
     begun = time.monotonic()
     missing = ranker_serve(tmp_path / "none", scorer="on")
     assert missing.returncode == 1
