@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 from training.simulator import SimulatorConfig, simulate
@@ -11,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "python.md"
 
 
-def test_the_snippets_run(tmp_path, warm_python):
+def test_the_snippets_run(tmp_path):
     simulate(SimulatorConfig(rows=2500, seed=3, users=200, items=120, authors=20, days=8), tmp_path / "log")
     snippets = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     assert len(snippets) == 7
@@ -29,6 +30,6 @@ def test_the_snippets_run(tmp_path, warm_python):
     body = "".join(f"    {line}\n" for line in ("\n".join(snippets) + checks).splitlines())
     script.write_text(f"def main():\n{body}\n\nif __name__ == '__main__':\n    main()\n")
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command, how = [*warm_python, script], {"capture_output": True, "text": True, "timeout": 600}
+    command, how = [sys.executable, script], {"capture_output": True, "text": True, "timeout": 600}
     ended = subprocess.run(command, cwd=tmp_path, env=environment, check=False, **how)
     assert ended.returncode == 0, ended.stdout + ended.stderr
