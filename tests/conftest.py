@@ -1,14 +1,31 @@
 """Imported before any test module: `ranker` must be imported before TensorFlow, so that Keras 2 is chosen."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
 import ranker  # noqa: F401
 from ranker.artifact import Artifact
 from ranker.cluster.session import Cluster, ClusterError, cluster_at
+from tests import warm_python as warm
 from tests.artifacts import shop_log, written
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory) -> Path:
+    """A folder that all processes of one run of pytest have in common."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def warm_python(shared) -> Iterator[list[str]]:
+    """The start of a command line, in place of ``python``, for commands of training: they begin at once."""
+    with warm.warm_python(shared) as command:
+        yield command
 
 
 @pytest.fixture(scope="session")

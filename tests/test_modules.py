@@ -1,7 +1,8 @@
 """Every module is imported by a test: itself, by a public name of its package, or by the registry it is an entry of."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -87,30 +88,48 @@ def trees(*folders: str) -> dict[str, ast.Module]:
 MODULES = trees(*PACKAGES)
 
 
+def statements(parts: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    """All statements within parts of a module: imports are among them, and expressions are many."""
+    for part in parts:
+        yield part
+        for field in ("body", "handlers", "orelse", "finalbody", "cases"):
+            inner = getattr(part, field, ())
+            if isinstance(inner, list):  # of an expression, it is another expression
+                yield from statements(inner)
+
+
 def imports(tree: ast.AST) -> Iterator[tuple[str, str]]:
     """Modules and names taken from them, of all imports of a module; the name is empty for the module itself."""
-    for node in ast.walk(tree):
+    for node in statements([tree]):
         if isinstance(node, ast.Import):
             yield from ((name.name, "") for name in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             yield from ((node.module, name.name) for name in node.names)
 
 
+@cache
+def imports_of(module: str) -> list[tuple[str, str]]:
+    """Those of a module of the packages."""
+    return list(imports(MODULES[module]))
+
+
+@cache
 def origin(module: str, name: str) -> str:
     """The module that a name comes from, through the packages that pass it on."""
     if f"{module}.{name}" in MODULES:
         return f"{module}.{name}"
-    for source, taken in imports(MODULES[module]):
+    for source, taken in imports_of(module):
         if taken == name and source in MODULES:
             return origin(source, name)
     return module
 
 
+@cache
 def registries(tree: ast.Module) -> set[str]:
     """Names of the registries that the classes and functions of a module are entries of."""
     calls = [
         decorator.func.value
-        for node in ast.walk(tree)
+        for node in statements([tree])
         if isinstance(node, ast.ClassDef | ast.FunctionDef)
         for decorator in node.decorator_list
         if isinstance(decorator, ast.Call) and isinstance(decorator.func, ast.Attribute)
@@ -119,6 +138,7 @@ def registries(tree: ast.Module) -> set[str]:
     return {call.id for call in calls if isinstance(call, ast.Name)}
 
 
+@cache
 def imported() -> set[str]:
     """Modules that tests import."""
     taken = {found for tree in trees("tests").values() for found in imports(tree) if found[0] in MODULES}

@@ -5,7 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -16,12 +16,12 @@ BLOCK = re.compile(
 RUN = {"sh": "{}", "python": "python - <<'END OF BLOCK'\n{}\nEND OF BLOCK"}
 """How a block of each language is run."""
 
-COMMANDS = {
-    "python": "",
-    "ranker-train": "-c 'from training.cli import app; app()'",
-    "ranker-serve": "-c 'from serving.cli import app; app()'",
-}
+TRAIN = ("-c", "from training.cli import app; app()")
+COMMANDS = {"python": (), "ranker-train": TRAIN, "ranker-serve": ("-c", "from serving.cli import app; app()")}
 """What an environment has on its path once the project is installed, and the interpreter's arguments for it."""
+
+PATIENT = {"--retry 60 ": "--retry 600 "}
+"""For the changes to a page that waits for a server: where many tests run at once, one may take minutes to start."""
 
 
 def script(page: str) -> str:
@@ -39,8 +39,16 @@ def script(page: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def run(page: str, folder: Path, changes: Mapping[str, str], timeout: float) -> dict[int, str]:
+def run(
+    page: str,
+    folder: Path,
+    changes: Mapping[str, str],
+    timeout: float,
+    training: Sequence[str] = (sys.executable,),
+) -> dict[int, str]:
     """Run a page's program in a folder, with texts of it changed. What each block that ran printed, by its number.
+
+    ``training`` is the Python of ``ranker-train``, as the beginning of a command line: it may be a warm one.
 
     Raises AssertionError for a text that is not in the page, and for a program that fails.
     """
@@ -51,7 +59,8 @@ def run(page: str, folder: Path, changes: Mapping[str, str], timeout: float) -> 
     commands = folder / ".commands"
     commands.mkdir()
     for name, arguments in COMMANDS.items():
-        (commands / name).write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {arguments} "$@"\n')
+        python = training if arguments == TRAIN else (sys.executable,)
+        (commands / name).write_text(f'#!/bin/sh\nexec {shlex.join([*python, *arguments])} "$@"\n')
         (commands / name).chmod(0o755)
     environment = {
         **os.environ,

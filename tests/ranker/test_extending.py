@@ -71,20 +71,31 @@ def extended(tmp_path_factory):
     return root
 
 
-def in_copy(root, *arguments):
+TESTS = f"""
+import sys
+
+sys.path[:] = [folder for folder in sys.path if folder != {str(ROOT)!r}]
+for module in list(sys.modules):
+    if module.partition(".")[0] in ("ranker", "training", "serving", "tests"):
+        del sys.modules[module]
+import pytest
+
+sys.exit(pytest.main(sys.argv[1:]))
+"""
+"""Runs pytest on the copy in a Python that has imported the original, and TensorFlow."""
+
+
+def in_copy(root, *command):
     environment = {**os.environ, "PYTHONPATH": str(root)}
-    return subprocess.run(
-        [sys.executable, *arguments], cwd=root, env=environment, capture_output=True, text=True, check=False
-    )
+    return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
 
 
-def test_the_examples_keep_what_their_registries_promise(extended):
+def test_the_examples_keep_what_their_registries_promise(extended, warm_python):
     files = [file for file, _ in CONTRACTS.values()]
     # As a parameter: "count" alone is also in names of tests.
     names = " or ".join(f"[{name} or -{name}" for _, name in CONTRACTS.values())
-    done = in_copy(
-        extended, "-m", "pytest", "-p", "no:xdist", "-q", "--import-mode=importlib", "-rA", *files, "-k", names
-    )
+    options = ("-p", "no:xdist", "-q", "--import-mode=importlib", "-rA")
+    done = in_copy(extended, *warm_python, "-c", TESTS, *options, *files, "-k", names)
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
     for file, name in CONTRACTS.values():
         assert re.search(rf"PASSED {re.escape(file)}::.*{name}", done.stdout), f"no test of {name} in {file}"
@@ -110,7 +121,7 @@ print(config.log_schema.tasks["visits"].kind, config.fusion.explore.kind)
 
 
 def test_a_config_takes_all_of_them_by_name(extended):
-    done = in_copy(extended, "-c", CONFIG)
+    done = in_copy(extended, sys.executable, "-c", CONFIG)
     assert done.stdout.split() == ["my_net", "geometric", "count", "zipf"], done.stderr[-2000:]
 
 

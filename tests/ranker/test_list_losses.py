@@ -61,7 +61,7 @@ def model_of(schema, funnel="esmm"):
     tf.keras.utils.set_random_seed(0)
     bottom = partial(architecture, "shared_bottom")
     model = assemble(schema, layout(), bottom, "none", WEIGHTINGS["static"](), funnel)
-    model.compile(optimizer=tf.keras.optimizers.legacy.Adam(0.05))
+    model.compile(optimizer=tf.keras.optimizers.legacy.SGD(0.05))
     return model
 
 

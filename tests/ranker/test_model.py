@@ -31,7 +31,7 @@ def test_one_context_row_and_joined_rows_score_alike(rows, name):
 
 @pytest.mark.parametrize("interaction", [name for name in INTERACTIONS if name != "dots"])
 def test_probabilities_and_products(rows, interaction):
-    scores = model_of(rows, "mmoe", interaction=interaction)(batch_of(rows)).numpy()
+    scores = model_of(rows, "shared_bottom", interaction=interaction)(batch_of(rows)).numpy()
     assert scores.shape == (64, 3)
     assert ((scores[:, :2] > 0) & (scores[:, :2] < 1)).all()
     assert (scores[:, 1] < scores[:, 0]).all()  # buy happens behind a click

@@ -144,8 +144,7 @@ def test_where_steps_are_linear_tasks_apart_are_tasks_together(rows, architectur
         weighting = Static(Static.Options(weights=weights))
         model = compiled(rows, architecture, sgd, apart, weighting=weighting, l2=0.01, **options)
         assert bool(kept_apart(model.optimizer)) == apart
-        for _ in range(2):
-            model.train_step(batch_of(rows))
+        model.train_step(batch_of(rows))
         walked.append([variable.numpy() for variable in model.trainable_variables])
     for one, other in zip(*walked, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-6)
@@ -170,7 +169,7 @@ def test_replicas_sum_no_joint_gradient_of_what_is_moved_by_task(rows, monkeypat
 def test_a_task_has_moments_of_what_its_loss_reaches(rows):
     """In soft sharing each task has its own network in the trunk; what ties them is divided among those it reaches."""
     model = compiled(rows, "soft_sharing", lambda rate: OPTIMIZERS["adam"].make(learning_rate=rate), funnel="masked")
-    tf.function(model.train_step, autograph=False)(batch_of(rows))
+    model.train_step(batch_of(rows))
     optimizers = model.optimizer.groups[0].optimizer.of_tasks
     trunk = model.architecture.trunk.trainable_variables
     own = len(trunk) // 3
@@ -183,6 +182,6 @@ def test_a_model_learns_all_tasks(rows, name):
     model = compiled(rows, "shared_bottom", lambda rate: make(learning_rate=rate))
     batch = batch_of(rows)
     before = np.array(model.compute_loss(batch))
-    for _ in range(6):  # not compiled, which takes longer than so few steps
+    for _ in range(3):  # not compiled, which takes longer than so few steps
         model.train_step(batch)
     assert (np.array(model.compute_loss(batch)) < before).all()

@@ -1,5 +1,7 @@
 """What every correction for position bias promises, in models of several architectures and funnels."""
 
+from itertools import cycle, product
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -8,7 +10,7 @@ from ranker.funnels import FUNNELS
 from ranker.model import served
 from ranker.position import POSITION, POSITION_METHODS, PositionFacts
 from ranker.weighting import WEIGHTINGS
-from tests.ranker.models import TRAINABLE, batch_of, each, model_of
+from tests.ranker.models import batch_of, model_of
 
 EVERY = pytest.mark.parametrize("name", list(POSITION_METHODS))
 PLACES = 5
@@ -29,11 +31,31 @@ def with_positions(rows):
     return {**batch_of(rows), POSITION: tf.constant(np.where(positions == 0, 1, positions), tf.int32)}
 
 
-@pytest.mark.parametrize(("name", "architecture", "funnel"), list(each(POSITION_METHODS, TRAINABLE, FUNNELS)))
+SHARING = dict.fromkeys(["shared_bottom", "independent", "mmoe", "aitm", "stem"])
+"""Architectures that differ in what their heads read, which is all that a correction comes to see of them."""
+
+
+@pytest.fixture(scope="module")
+def plain_model(rows):
+    """A model that no test trains."""
+    return model_of(rows, "shared_bottom")
+
+
+@pytest.fixture
+def model(plain_model):
+    """The same without a correction; a test may give it one."""
+    plain_model.position = None
+    return plain_model
+
+
+@pytest.mark.parametrize(
+    ("name", "funnel", "architecture"),
+    [(*pair, another) for pair, another in zip(product(POSITION_METHODS, FUNNELS), cycle(SHARING))],
+)
 def test_a_step_is_finite_and_reaches_every_variable_of_its_own(rows, name, architecture, funnel):
     model = model_of(rows, architecture, funnel=funnel)
     model.position = method_of(name, rows)
-    model.compile(optimizer=tf.keras.optimizers.legacy.Adam(0.01))
+    model.compile(optimizer=tf.keras.optimizers.legacy.SGD(0.1))
     own = model.position.variables_of("click")
     before = [variable.numpy() for variable in own]
     found = model.train_step(with_positions(rows))
@@ -48,15 +70,15 @@ def test_a_step_is_finite_and_reaches_every_variable_of_its_own(rows, name, arch
 @pytest.mark.parametrize("weighting", ["uncertainty", "pcgrad", "famo"])
 def test_balancing_methods_take_it(rows, name, weighting):
     kind = WEIGHTINGS[weighting]
-    model = model_of(rows, "mmoe", weighting=kind(kind.Options()))
+    model = model_of(rows, "shared_bottom", weighting=kind(kind.Options()))
     model.position = method_of(name, rows)
-    model.compile(optimizer=tf.keras.optimizers.legacy.Adam(0.01))
+    model.compile(optimizer=tf.keras.optimizers.legacy.SGD(0.1))
     assert np.isfinite(model.train_step(with_positions(rows))["losses"]).all()
 
 
 @EVERY
-def test_scores_do_not_depend_on_positions(rows, name):
-    model, batch = model_of(rows, "shared_bottom"), batch_of(rows)
+def test_scores_do_not_depend_on_positions(rows, model, name):
+    batch = batch_of(rows)
     plain = model(batch).numpy()
     model.position = method_of(name, rows)
     np.testing.assert_array_equal(model(with_positions(rows)), plain)
@@ -64,8 +86,8 @@ def test_scores_do_not_depend_on_positions(rows, name):
 
 
 @EVERY
-def test_rows_without_positions_have_the_losses_of_served_scores(rows, name):
-    model, batch = model_of(rows, "shared_bottom"), batch_of(rows)
+def test_rows_without_positions_have_the_losses_of_served_scores(rows, model, name):
+    batch = batch_of(rows)
     plain = model.compute_loss(batch)
     model.position = method_of(name, rows)
     np.testing.assert_array_equal(model.compute_loss(batch), plain)
@@ -73,9 +95,9 @@ def test_rows_without_positions_have_the_losses_of_served_scores(rows, name):
 
 
 @EVERY
-def test_all_rows_at_the_first_place_are_as_without_a_correction(rows, name):
+def test_all_rows_at_the_first_place_are_as_without_a_correction(rows, model, name):
     options = {"dropout": 0.0} if "dropout" in POSITION_METHODS[name].Options.model_fields else {}
-    model, batch = model_of(rows, "shared_bottom"), batch_of(rows)
+    batch = batch_of(rows)
     plain = model.compute_loss(batch)
     model.position = method_of(name, rows, **options)
     first = tf.ones([len(rows.columns["item"])], tf.int32)
@@ -83,8 +105,8 @@ def test_all_rows_at_the_first_place_are_as_without_a_correction(rows, name):
 
 
 @EVERY
-def test_unlabelled_rows_change_nothing(rows, name):
-    model, batch = model_of(rows, "shared_bottom"), with_positions(rows)
+def test_unlabelled_rows_change_nothing(rows, model, name):
+    batch = with_positions(rows)
     model.position = method_of(name, rows)
     half = {n: array[:32] for n, array in batch.items()}
     known = tf.concat([batch["known"][:32], tf.zeros_like(batch["known"][32:])], axis=0)
