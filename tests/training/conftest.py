@@ -1,7 +1,6 @@
 """One simulated log and one small trained, exported model for all tests of this folder, in whatever process."""
 
 import io
-import os
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -85,13 +84,6 @@ def written(folder: Path, base: Mapping[str, object] = CONFIG, **changes: object
 def quick(folder: Path, **changes: object) -> Experiment:
     """``QUICK`` with changes."""
     return load(written(folder, QUICK, **changes))
-
-
-@pytest.fixture(scope="session")
-def shared(tmp_path_factory) -> Path:
-    """A folder that all processes of one run of pytest have in common."""
-    own = tmp_path_factory.getbasetemp()
-    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
 def once(folder: Path, make: Callable[[Path], object]) -> Path:
