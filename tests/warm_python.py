@@ -22,6 +22,7 @@ from typing import Any
 
 from ranker.file_locks import locked
 from tests import warm_client
+from tests.forked import begin_anew
 from tests.warm_client import SIZE, STATUS
 
 ROOT = Path(__file__).parents[1]
@@ -146,16 +147,7 @@ def _run(connection: socket.socket, size: int, streams: Sequence[int]) -> None:
 
 def _become(arguments: Sequence[str], folder: str, environment: dict[str, str], streams: Sequence[int]) -> None:
     """Do in this process what ``python`` does with arguments. What depends on where it starts is made again."""
-    for number, stream in enumerate(streams):
-        os.dup2(stream, number)
-        os.close(stream)
-    sys.stdin = sys.__stdin__ = os.fdopen(0, closefd=False)
-    sys.stdout = sys.__stdout__ = os.fdopen(1, "w", closefd=False)
-    sys.stderr = sys.__stderr__ = os.fdopen(2, "w", buffering=1, errors="backslashreplace", closefd=False)
-    os.chdir(folder)
-    os.environ.clear()
-    os.environ.update(environment)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    begin_anew(folder, environment, streams)
     from training.cli.terminal import console
 
     console.__init__()  # its width is that of COLUMNS

@@ -21,6 +21,7 @@ from functools import cache
 from pathlib import Path
 from typing import IO
 
+from tests.forked import begin_anew
 from tests.serving.server_process import Process, Start, by_command, environment
 
 ROOT = Path(__file__).parents[2]
@@ -177,21 +178,10 @@ def _tell(connection: socket.socket, number: int) -> None:
 
 
 def _become(arguments: list[str], environment: dict[str, str], folder: str, streams: Sequence[int]) -> None:
-    """Make what depends on where and how a process starts again."""
-    with open(os.devnull, "rb", buffering=0) as nothing:
-        os.dup2(nothing.fileno(), 0)
-    for number, stream in enumerate(streams, 1):
-        os.dup2(stream, number)
-        os.close(stream)
-    sys.stdout = sys.__stdout__ = os.fdopen(1, "w", closefd=False)
-    sys.stderr = sys.__stderr__ = os.fdopen(2, "w", buffering=1, errors="backslashreplace", closefd=False)
-    os.chdir(folder)
-    os.environ.clear()
-    os.environ.update(environment)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    """Make what depends on where and how a process starts again; there is nothing to read."""
+    begin_anew(folder, environment, [os.open(os.devnull, os.O_RDONLY), *streams])
     sys.modules["__main__"] = types.ModuleType("__main__")  # processes of the server would import this one
     sys.argv, sys.path[0] = ["-c", *arguments], ""
-    tempfile.tempdir = None  # TMPDIR may be another
 
 
 if __name__ == "__main__":
