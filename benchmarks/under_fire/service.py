@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ import numpy as np
 import orjson
 
 from ranker.artifact import load, locate
-from tests.serving.server_process import server_process
+from tests.serving.server_process import Process, server_process
 
 PORT = 8097
 URL = f"http://127.0.0.1:{PORT}"
@@ -29,7 +28,7 @@ class Service:
     """A server process and its folder of versions."""
 
     root: Path
-    process: "subprocess.Popen[bytes]"
+    process: Process
     url: str = URL
 
     def status(self) -> dict[str, Any]:

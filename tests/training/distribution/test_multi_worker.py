@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 
 import numpy as np
@@ -31,10 +30,10 @@ def config(distribute, **changes):
     return {**CONFIG, "daily": {}, "weighting": {"name": "gradnorm"}, "training": training}
 
 
-def started(folder):
+def started(python, folder):
     """Two workers, the chief first, with a file of hosts."""
     (folder / "hosts").write_text("".join(f"127.0.0.1:{port}\n" for port in free_ports(2)))
-    command = [sys.executable, "-m", "training.cli", "fit", folder / "two.yaml", "--data", folder / "log.parquet"]
+    command = [*python, "-m", "training.cli", "fit", folder / "two.yaml", "--data", folder / "log.parquet"]
     return [
         subprocess.Popen(
             [*command, "--output", folder / "two"],
@@ -57,13 +56,13 @@ def compare(mine, theirs):
             np.testing.assert_allclose([*other[kind].values()], [*one[kind].values()], rtol=1e-5, atol=1e-6)
 
 
-def test_killed_and_started_again_two_workers_equal_one_process_of_two_readers(tmp_path, monkeypatch):
+def test_killed_and_started_again_two_workers_equal_one_process_of_two_readers(warm_python, tmp_path, monkeypatch):
     log = tmp_path / "log.parquet"
     pd.concat([rows(day, "aabcdeee", day) for day in range(1, 5)]).to_parquet(log)
     (tmp_path / "two.yaml").write_text(
         yaml.safe_dump(config({"name": "multi_worker", "hosts": str(tmp_path / "hosts")}))
     )
-    chief, worker = started(tmp_path)
+    chief, worker = started(warm_python, tmp_path)
     try:
         saved, until = tmp_path / "two" / "run" / "checkpoints" / "latest" / "checkpoint", time.monotonic() + LIMIT
         while not (saved.is_file() and "ckpt-3" in saved.read_text()):  # the first is of the start, others of steps
@@ -78,7 +77,7 @@ def test_killed_and_started_again_two_workers_equal_one_process_of_two_readers(t
         worker.communicate(timeout=LIMIT)
         assert worker.returncode == -signal.SIGTERM
         before = len(steps(tmp_path / "two"))
-        chief, worker = started(tmp_path)
+        chief, worker = started(warm_python, tmp_path)
         (of_chief, _), (of_worker, _) = (process.communicate(timeout=LIMIT) for process in (chief, worker))
     finally:
         for process in (chief, worker):
