@@ -284,6 +284,11 @@ def input_signature(layout: Layout) -> dict[str, tf.TensorSpec]:
     }
 
 
+def read_inputs(model: RankingModel, arrays: Mapping[str, Any]) -> dict[str, tf.Tensor]:
+    """Arrays of a batch, or some of its rows, as tensors: those that the model reads, as :func:`served` takes them."""
+    return {name: tf.constant(arrays[name]) for name in input_signature(model.embedding.layout)}
+
+
 def served(model: RankingModel) -> Any:
     """Return the function to export: one context row, or one per candidate, and N candidates to scores [N, T]."""
 

@@ -20,9 +20,6 @@ TRAIN = ("-c", "from training.cli import app; app()")
 COMMANDS = {"python": (), "ranker-train": TRAIN, "ranker-serve": ("-c", "from serving.cli import app; app()")}
 """What an environment has on its path once the project is installed, and the interpreter's arguments for it."""
 
-PATIENT = {"--retry 60 ": "--retry 600 "}
-"""For the changes to a page that waits for a server: where many tests run at once, one may take minutes to start."""
-
 
 def script(page: str) -> str:
     """A Bash program that does what a page says.

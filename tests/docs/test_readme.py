@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.docs.pages import BLOCK, PATIENT, ROOT, run
+from tests.docs.pages import BLOCK, ROOT, run
 from tests.serving.server_process import free_port
 from training.config.experiment import load
 from training.simulator import SimulatorConfig, simulate
@@ -45,7 +45,7 @@ def test_it_trains_measures_serves_and_ranks(tmp_path, warm_python):
     simulate(SimulatorConfig(rows=6000, seed=0), tmp_path / "demo" / "log")
 
     page = BLOCK.sub(lambda found: "" if ELSEWHERE.search(found["code"]) else found[0], PAGE)
-    changes = {".venv/bin/": "", **PATIENT, "8000": str(free_port())}
+    changes = {".venv/bin/": "", "8000": str(free_port())}
     printed = run(page, tmp_path, changes, timeout=600, training=warm_python)
 
     ranking = json.loads(next(text for text in printed.values() if text.startswith('{"model"')))

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.docs.pages import BLOCK, PATIENT, ROOT, run
+from tests.docs.pages import BLOCK, ROOT, run
 from tests.serving.server_process import free_port
 
 PAGE = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
@@ -32,7 +32,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def printed(folder, warm_python):
     """What each block printed."""
-    return run(PAGE, folder, {**SMALLER, **PATIENT, "8000": str(free_port())}, timeout=600, training=warm_python)
+    return run(PAGE, folder, {**SMALLER, "8000": str(free_port())}, timeout=600, training=warm_python)
 
 
 def test_it_covers_the_way_from_a_log_to_a_request():

@@ -35,7 +35,7 @@ from ranker.inference.agreement import Agreement
 from ranker.inference.sample import write_sample
 from ranker.log_files.log_reader import Chunk
 from ranker.metrics import spread
-from ranker.model import INPUTS, RankingModel, served
+from ranker.model import INPUTS, RankingModel, read_inputs, served
 from training.config.experiment import Experiment
 from training.data.batches import Batch
 from training.data.dropped_rows import Rows
@@ -97,7 +97,7 @@ def export(
             _save(model, function, folder / SAVED_MODEL)
             onnx.save_model(to_onnx(model, [region.feature for region in regions]), str(folder / MODEL))
             write_tables(model, regions, tables.precision, folder / MODEL)
-            score = _scorer(function)
+            score = _scorer(model, function)
             golden = _golden(experiment, encoder, score, examples)
             _verify(model, score, folder / MODEL, encoder, golden)
             _write_sample(folder, experiment, encoder, score, examples)
@@ -161,9 +161,9 @@ def _save(model: RankingModel, function: Any, folder: Path) -> None:
         logger.setLevel(level)
 
 
-def _scorer(function: Any) -> Scorer:
+def _scorer(model: RankingModel, function: Any) -> Scorer:
     """The function to export, which is compiled, as a function of packed arrays."""
-    return lambda batch: function({name: tf.constant(a) for name, a in batch.items()})["scores"].numpy()
+    return lambda batch: function(read_inputs(model, batch))["scores"].numpy()
 
 
 def _golden(experiment: Experiment, encoder: Encoder, score: Scorer, examples: Chunk) -> tuple[Golden, ...]:

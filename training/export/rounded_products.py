@@ -1,7 +1,6 @@
 """The trained model with products in bfloat16, to tell at export how far rankings would agree with those of float32."""
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from ranker.artifact import Artifact, scratch
@@ -9,7 +8,7 @@ from ranker.encoding import Packed
 from ranker.inference.agreement import Agreement, measure
 from ranker.inference.sample import read_sample
 from ranker.layers import products_in
-from ranker.model import INPUTS, RankingModel, served
+from ranker.model import INPUTS, RankingModel, read_inputs, served
 from training.disk_full import disk_full_as
 from training.export.tables import DEFAULT, TableOptions, beside, rounded
 
@@ -26,13 +25,14 @@ class RoundedProducts:
     precision = "bfloat16"
 
     def __init__(self, model: RankingModel) -> None:
+        self._model = model
         with products_in("bfloat16"):
             self._score = served(model).get_concrete_function()
 
     def score(self, packed: Packed) -> NDArray[np.float32]:
         """Score one context row and N candidates; return [N, T]."""
-        arrays = {name: tf.constant(array) for name, array in zip(INPUTS, packed, strict=True) if array.shape[1]}
-        scores: NDArray[np.float32] = self._score(**arrays)["scores"].numpy()
+        arrays = dict(zip(INPUTS, packed, strict=True))
+        scores: NDArray[np.float32] = self._score(**read_inputs(self._model, arrays))["scores"].numpy()
         return scores
 
 
