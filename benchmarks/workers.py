@@ -131,6 +131,7 @@ def _measure(spec: dict[str, Any], number: int, output: Path) -> None:
     distribute = {"name": "multi_worker"} if workers > 1 else {"name": "one"}
     settings = Training.model_validate({"batch_size": spec["batch"], "distribute": distribute})
     distribution = DISTRIBUTIONS[settings.distribute.name](settings)
+    distribution.join()
     measured = []
     for place, (method, rows) in enumerate(spec["cases"]):
         case = _trained(distribution, spec, method, rows, number)
