@@ -63,9 +63,11 @@ def _trained(
     method: str, make: Callable[[], Any], rows: int, batches: list[dict[str, Any]], strategy: Any
 ) -> tuple[Arrays, Arrays]:
     """Losses of each step, and the variables after the last."""
+    from training.distribution.reading import signature_of
+
     with nullcontext() if strategy is None else strategy.scope():
         model = model_of(method, rows, make)
-    signature = {name: tf.TensorSpec([None, *array.shape[1:]], array.dtype) for name, array in batches[0].items()}
+    signature = signature_of(batches[0])
     iterator = iter(tf.data.Dataset.from_generator(lambda: iter(batches), output_signature=signature))
     step = model.make_train_function()
     losses = [step(iterator)["losses"].numpy() for _ in batches]

@@ -145,6 +145,8 @@ def _measure(spec: dict[str, Any], number: int, output: Path) -> None:
 def _trained(distribution: "Distribution", spec: dict[str, Any], method: str, rows: int, number: int) -> dict[str, Any]:
     import tensorflow as tf
 
+    from training.distribution.reading import signature_of
+
     workers, steps, warm = spec["workers"], spec["steps"], 3
     share = spec["batch"] // workers
     with distribution.scope():
@@ -155,7 +157,7 @@ def _trained(distribution: "Distribution", spec: dict[str, Any], method: str, ro
             whole = batch_of(spec["batch"], rows, step)
             yield {name: array[number * share : (number + 1) * share] for name, array in whole.items()}
 
-    signature = {n: tf.TensorSpec([None, *a.shape[1:]], a.dtype) for n, a in batch_of(1, rows, 0).items()}
+    signature = signature_of(batch_of(1, rows, 0))
     iterator = iter(tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(2))
     step, losses = model.make_train_function(), []
     for place in range(warm + steps):

@@ -24,6 +24,7 @@ from training.data.batches import EncodedRows
 from training.distribution.base import DISTRIBUTIONS, Distribution
 from training.distribution.claims import Claims
 from training.distribution.cluster import answers, cluster_of
+from training.distribution.reading import signature_of
 from training.distribution.serving_roles import LOOK, NAMES, listening, serve, wait_until_there
 from training.distribution.shards import saved_partition
 from training.distribution.step_logs import StepLogs
@@ -97,17 +98,15 @@ class ParameterServers(Distribution):
         """Hand out steps, and yield their logs in order. Each worker reads its own row groups, then others' rest."""
         source, total = self._source(rows), self.steps_per_epoch(rows)
         self._connected()
-        exact = self.options.staleness == 0
         if self._claims is None or self._claims.sizes != source.sizes():
             with self.scope():
                 self._claims = Claims(source.sizes(), self._folder)
         self._claims.start(epoch, skip)
         most = AHEAD * self.workers if self.options.staleness is None else self.options.staleness + 1
         if self._traced is None or self._traced.model is not model or self._traced.source != source:
-            first = next(rows.chunks())
-            signature = {n: tf.TensorSpec([None, *a.shape[1:]], tf.as_dtype(a.dtype)) for n, a in first.items()}
+            signature = signature_of(next(rows.chunks()))
+            claim = None if self.options.staleness == 0 else self._claims.claimed
             with self.scope():
-                claim = None if exact else self._claims.claimed
                 self._traced = _Traced(model, source, signature, claim, StepLogs(most), self._strategy)
         traced = self._traced
         waiting: deque[Any] = deque()
