@@ -1,7 +1,6 @@
 """Trains an experiment on a log: encodes rows, runs epochs, keeps the best one. Resumes after a kill."""
 
 import shutil
-from collections.abc import Callable
 from contextlib import closing, nullcontext
 from dataclasses import asdict, replace
 from functools import partial
@@ -82,9 +81,8 @@ def train(
     distribution.join()
     if experiment.ensemble is not None:
         listener = listener.once()
-    begun = partial(begin, restart=restart, writes=distribution.chief, readers=distribution.readers)
     first = partial(
-        _first_training, distribution, begun, experiment, source, output, listener, rows, earlier, refit, prepared
+        _first_training, distribution, experiment, source, output, listener, rows, earlier, refit, prepared, restart
     )
     try:
         return refitted(first(), listener, earlier, distribution) if refit else first()
@@ -96,7 +94,6 @@ def train(
 
 def _first_training(
     distribution: Distribution,
-    begun: Callable[[Experiment, Log, Path, Path | None, Earlier | None], None],
     experiment: Experiment,
     source: Source,
     output: Path,
@@ -105,12 +102,14 @@ def _first_training(
     earlier: Earlier | None,
     refit: bool,
     prepared: Prepared | None,
+    restart: bool,
 ) -> Run:
     log = open_log(experiment, source)
     for note in log.notes:
         listener.note(note)
     folder = output / RUN
-    distribution.led(partial(begun, experiment, log, folder, rows, earlier))
+    writes, readers = distribution.chief, distribution.readers
+    distribution.led(partial(begin, experiment, log, folder, rows, earlier, writes, readers, restart))
     rows = rows or folder / ROWS
     if prepared is None:
         prepared = distribution.led(partial(prepared_rows, experiment, log, rows, listener, earlier))
