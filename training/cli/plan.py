@@ -33,6 +33,7 @@ def plan(
         check_file("--json", json_file)
     inputs = checked_inputs(options)
     from ranker.files import replace_file
+    from training.display import whole
     from training.planning import growths, plan, shipped_costs
     from training.planning.tables import formula_table, growth_table, limit_lines, stage_table, training_line
     from training.planning.unit_costs import read_costs
@@ -40,12 +41,12 @@ def plan(
     unit_costs = shipped_costs() if costs is None else read_costs(costs)
     made = plan(inputs, unit_costs)
     grown = growths(inputs, unit_costs) if growth or json_file is not None else []
-    console.print(stage_table(made))
+    console.print(whole(stage_table(made)))
     console.print(training_line(made), markup=False, highlight=False)
     for line in limit_lines(made):
         console.print(line, markup=False, highlight=False)
     if growth:
-        console.print(growth_table(inputs, grown))
+        console.print(whole(growth_table(inputs, grown)))
     if formulas:
         console.print(formula_table(made))
     console.print("assumptions:")

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from rich.table import Column, Table
+from rich.table import Table
 
 from training.planning.growth import Growth
 from training.planning.inputs import PlanInputs
@@ -14,9 +14,9 @@ COLUMNS = ("stage", "CPU hours", "cores", "machines", "memory", "network a day",
 
 def stage_table(plan: Plan) -> Table:
     """One line a stage, and their sum; memory is that of one process or machine."""
-    table = Table(Column(COLUMNS[0], overflow="fold"), title="a day")
+    table = Table(COLUMNS[0], title="a day")
     for column in COLUMNS[1:]:
-        table.add_column(column, justify="right", overflow="fold")
+        table.add_column(column, justify="right")
     for name, stage in plan.stages.items():
         needs = stage.needs
         table.add_row(
@@ -57,8 +57,7 @@ def limit_lines(plan: Plan) -> list[str]:
 
 def growth_table(inputs: PlanInputs, growths: Sequence[Growth]) -> Table:
     """What breaks first as each input grows, all others as they are."""
-    headers = ("grows tenfold", "from", "breaks first", "at", "then", "money", "distribute")
-    table = Table(*(Column(header, overflow="fold") for header in headers))
+    table = Table("grows tenfold", "from", "breaks first", "at", "then", "money", "distribute")
     for each in growths:
         then = ", ".join(f"{name} {_at(factor)}" for name, factor in each.others.items())
         first, at = each.first or "nothing more", "" if each.at is None else _at(each.at)
