@@ -39,7 +39,7 @@ class Pods:
     port: int = 2222
 
     def __post_init__(self) -> None:
-        """Raise ``ValueError`` for numbers out of range."""
+        """Raise ``ValueError`` for a name that Kubernetes refuses, and for numbers out of range."""
         if not _NAME.fullmatch(self.name):
             raise ValueError(
                 f"--name: must be a name of a Service, at most {_LONGEST} lower-case letters, digits and hyphens that "

@@ -15,6 +15,9 @@ from training.disk_full import DiskFullError
 from training.trainer.moments import kept_moments
 from training.trainer.variable_names import named_variables
 
+_STATE = "state/.ATTRIBUTES/VARIABLE_VALUE"
+"""Name under which TensorFlow saves the state."""
+
 
 def best_epoch(history: Iterable[Mapping[str, Any]]) -> int | None:
     """The epoch whose weights are kept, counted from 1, by the epochs' records; None before the first ends."""
@@ -140,10 +143,6 @@ def saved_state(folder: Path) -> RunState | None:
 def _state_of(text: bytes) -> RunState:
     saved = orjson.loads(text)
     return RunState(**{**saved, "best": float("-inf") if saved["best"] is None else saved["best"]})
-
-
-_STATE = "state/.ATTRIBUTES/VARIABLE_VALUE"
-"""Name under which TensorFlow saves the state."""
 
 
 def _release(variables: Iterable[tf.Variable]) -> None:
